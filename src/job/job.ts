@@ -1,0 +1,40 @@
+/** What a job is: immutable data. Everything that happens to it makes a new value or a new message. */
+
+export const lanes = ['high', 'normal', 'low'] as const;
+/** The priority class of a job; each lane of a queue is a broker queue of its own. */
+export type Lane = (typeof lanes)[number];
+
+/** Queue names: no dots (a dot separates words of a routing key), nothing that needs escaping. */
+export const queueNamePattern = '^[a-z0-9][a-z0-9_-]{0,62}$';
+/** Job types: dotted words, such as `http.push`. */
+export const jobTypePattern = '^[A-Za-z0-9][A-Za-z0-9._:-]{0,126}$';
+
+export interface Job {
+  /** UUID v7; its first 48 bits are the time of acceptance in ms (RFC 9562, section 5.7). */
+  readonly id: string;
+  readonly type: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  /** The payload as JSON text in UTF-8, untouched from acceptance to handler, so a republish copies nothing. */
+  readonly body: Buffer;
+  /** Counts from 1; one more per replay. */
+  readonly run: number;
+  /** Counts from 1 within a run. A crash, a drain or a lost connection does not raise it. */
+  readonly attempt: number;
+  /** When it may first be delivered, in ms since the epoch; equal to the time of acceptance unless delayed. */
+  readonly dueAtMs: number;
+  /** Attempts of one run, the first included; absent: the handler's, else the setting's. */
+  readonly maxAttempts?: number;
+  /** Time limit of one attempt; absent: the handler's, else the setting's. */
+  readonly timeoutMs?: number;
+  /** Not started after this moment, in ms since the epoch. */
+  readonly expiresAtMs?: number;
+  /** W3C Trace Context, carried from the request to the handler. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** The time of acceptance, read from the id (UUID v7), in ms since the epoch. */
+export function acceptedAtMs(job: Pick<Job, 'id'>): number {
+  return Number.parseInt(job.id.slice(0, 8) + job.id.slice(9, 13), 16);
+}
