@@ -1,0 +1,155 @@
+/** The RabbitMQ engine: two connections, one to publish and one to consume, so that a blocked publisher never stops an ack. */
+import { Invalid } from '../../job/errors.js';
+import type { Job } from '../../job/job.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import type { Broker, BrokerStats } from '../broker.js';
+import { createConnection } from './connection.js';
+import { createConsumers } from './consumers.js';
+import { declareTopology } from './declare.js';
+import { outgoingJob, type Settling } from './delivery.js';
+import { inspect } from './inspect.js';
+import { createIntake } from './intake.js';
+import { createPublisher } from './publisher.js';
+import { createSuspects } from './suspects.js';
+import { describeTopology, LONGEST_DELAY_MS, type Route, routeOf } from './topology.js';
+import { createTurnWriter } from './turn-writer.js';
+
+export interface RabbitBrokerOptions {
+  /** AMQP URLs of the nodes of one cluster. */
+  readonly urls: readonly string[];
+  readonly prefix: string;
+  /** The closed set of queues to declare. */
+  readonly queues: readonly string[];
+  /** Most publishes unconfirmed at a time. */
+  readonly window: number;
+  readonly publishTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Told the seconds from write to confirm of each publish. */
+  readonly confirmed: (seconds: number) => void;
+}
+
+const FLUSH_TIMEOUT_MS = 5_000;
+
+export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
+  const { urls, prefix, clock, random, log } = options;
+  const topology = describeTopology(prefix, options.queues);
+  const { names } = topology;
+
+  const publisher = createPublisher({
+    window: options.window,
+    timeoutMs: options.publishTimeoutMs,
+    clock,
+    log,
+    confirmed: options.confirmed,
+    unroutable: () => void redeclare().catch(() => {}), // The connection is gone then, and the next one declares.
+    channelLost(reason) {
+      // A turn later it shows whether the channel went alone or with its connection.
+      setImmediate(() => {
+        if (!publisher.isUp()) publishing.renew(reason);
+      });
+    },
+  });
+  const publishing = createConnection({
+    name: `${prefix} publish`,
+    urls,
+    log,
+    clock,
+    random,
+    async setUp(model) {
+      await declareTopology(model, topology);
+      await publisher.attach(model);
+    },
+    tearDown: () => publisher.detach(),
+    blocked: (isBlocked) => publisher.block(isBlocked),
+  });
+
+  const settles = createTurnWriter();
+  const settling: Settling = { names, publisher, routeOf: route, beforeWrite: settles.hold };
+  const intake = createIntake(settling, clock, log);
+  const suspects = createSuspects(names, intake, log);
+  const consumers = createConsumers({ names, intake, clock, random, log, redeclare });
+  const consuming = createConnection({
+    name: `${prefix} consume`,
+    urls,
+    log,
+    clock,
+    random,
+    async setUp(model) {
+      await declareTopology(model, topology);
+      settles.attach(model);
+      suspects.attach(model);
+      await consumers.attach(model);
+    },
+    tearDown() {
+      suspects.detach();
+      consumers.detach();
+    },
+  });
+
+  let redeclaring: Promise<void> | undefined;
+  function redeclare(): Promise<void> {
+    const model = consuming.current();
+    if (model === undefined) return Promise.resolve();
+    redeclaring ??= declareTopology(model, topology).finally(() => {
+      redeclaring = undefined;
+    });
+    return redeclaring;
+  }
+
+  function route(job: Job): Route {
+    return routeOf(names, job, Math.min(job.dueAtMs - clock.now(), LONGEST_DELAY_MS));
+  }
+
+  const stats: BrokerStats = {
+    get isUp() {
+      return publisher.isUp() && consuming.current() !== undefined;
+    },
+    get isBlocked() {
+      return publisher.isBlocked();
+    },
+    get reconnects() {
+      return publishing.reconnects() + consuming.reconnects();
+    },
+    get unconfirmed() {
+      return publisher.unconfirmed();
+    },
+    get undecodable() {
+      return intake.undecodable();
+    },
+  };
+
+  let stopped: Promise<void> | undefined;
+
+  return {
+    durability: 'quorum',
+    stats,
+    async start() {
+      await Promise.all([publishing.start(), consuming.start()]);
+    },
+    stop() {
+      stopped ??= (async () => {
+        await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        await Promise.all([publishing.stop(), consuming.stop()]);
+      })();
+      return stopped;
+    },
+    publish(job) {
+      if (job.dueAtMs - clock.now() > LONGEST_DELAY_MS) {
+        return Promise.reject(new Invalid('invalid_job', `a job can be delayed by at most ${LONGEST_DELAY_MS} ms (310 days)`));
+      }
+      return publisher.send(outgoingJob(job, route(job)));
+    },
+    consume: (source, deliver) => consumers.add(source, deliver),
+    takeSuspect: (queues) => suspects.take(queues),
+    inspect: () => inspect(consuming.current(), topology),
+    health() {
+      if (!publisher.isUp() || consuming.current() === undefined) return { ok: false, reason: 'no connection to the broker' };
+      if (publisher.isBlocked()) return { ok: false, reason: 'the broker takes no jobs: it is short of memory or disk' };
+      if (!consumers.areLive()) return { ok: false, reason: 'a subscription is not live' };
+      return { ok: true };
+    },
+  };
+}

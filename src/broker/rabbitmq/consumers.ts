@@ -1,0 +1,124 @@
+/**
+ * The subscriptions of this process: a channel and a consumer for each lane, made again after every loss of a connection, a
+ * channel or a queue, until they are cancelled.
+ */
+import type { ChannelModel } from 'amqplib';
+import type { Consumer, Delivery, Source } from '../broker.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import { linkTo, type Link } from './delivery.js';
+import type { Intake } from './intake.js';
+import type { Names } from './topology.js';
+
+export interface Consumers {
+  attach(model: ChannelModel): Promise<void>;
+  detach(): void;
+  add(source: Source, deliver: (delivery: Delivery) => void): Promise<Consumer>;
+  /** Whether every subscription is live on the broker. */
+  areLive(): boolean;
+}
+
+interface Subscription {
+  readonly source: Source;
+  deliver(delivery: Delivery): void;
+  isCancelled: boolean;
+  live?: { readonly link: Link; readonly tag: string };
+}
+
+const REOPEN_BASE_MS = 100;
+const REOPEN_MAX_MS = 5_000;
+const CANCEL_TIMEOUT_MS = 5_000;
+
+export interface ConsumersOptions {
+  readonly names: Names;
+  readonly intake: Intake;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Declares again what a subscription found missing. */
+  readonly redeclare: () => Promise<void>;
+}
+
+export function createConsumers(options: ConsumersOptions): Consumers {
+  const { names, intake, clock, log } = options;
+  const subscriptions = new Set<Subscription>();
+  let current: ChannelModel | undefined;
+
+  async function open(subscription: Subscription, model: ChannelModel): Promise<void> {
+    const { queue, lane, prefetch } = subscription.source;
+    const channel = await model.createChannel();
+    const link = linkTo(channel);
+    channel.on('error', (error) => log.warn({ queue, lane, reason: error.message }, 'the broker closed a consuming channel'));
+    channel.on('handler-error', (error: Error) => log.error({ err: error }, 'a delivery callback threw'));
+    channel.on('close', () => {
+      delete subscription.live;
+      void reopen(subscription, model);
+    });
+    await channel.prefetch(prefetch);
+    const { consumerTag } = await channel.consume(names.lane(queue, lane), (message) => {
+      if (message === null) {
+        log.warn({ queue, lane }, 'the broker ended a subscription: its queue is gone or moved');
+        void channel.close().catch(() => {}); // Its 'close' opens the subscription again.
+        return;
+      }
+      const delivery = intake.fromLane(message, queue, lane, link);
+      if (delivery !== undefined) subscription.deliver(delivery);
+    });
+    subscription.live = { link, tag: consumerTag };
+    if (subscription.isCancelled) await cancel(subscription);
+  }
+
+  async function reopen(subscription: Subscription, model: ChannelModel): Promise<void> {
+    for (let failures = 0; ; failures++) {
+      // One turn later: when the whole connection is gone, its owner has called `detach` by then.
+      await sleep(clock, options.random() * Math.min(REOPEN_MAX_MS, REOPEN_BASE_MS * 2 ** Math.min(failures, 20)));
+      if (current !== model || subscription.isCancelled || subscription.live !== undefined) return;
+      try {
+        await options.redeclare();
+        await open(subscription, model);
+        return;
+      } catch (error) {
+        log.warn({ ...subscription.source, reason: (error as Error).message }, 'a subscription could not be opened; trying again');
+      }
+    }
+  }
+
+  async function cancel(subscription: Subscription): Promise<void> {
+    const { live } = subscription;
+    if (live === undefined || !live.link.isAlive) return;
+    const limit = new AbortController();
+    const cancelled = live.link.channel.cancel(live.tag).catch(() => {}); // Closed meanwhile: nothing more comes from it.
+    await Promise.race([cancelled, sleep(clock, CANCEL_TIMEOUT_MS, limit.signal)]);
+    limit.abort();
+  }
+
+  return {
+    async attach(model) {
+      current = model;
+      for (const subscription of subscriptions) await open(subscription, model);
+    },
+    detach() {
+      current = undefined;
+      for (const subscription of subscriptions) delete subscription.live;
+    },
+    async add(source, deliver) {
+      const subscription: Subscription = { source, deliver, isCancelled: false };
+      subscriptions.add(subscription);
+      if (current !== undefined) {
+        const model = current;
+        await open(subscription, model).catch((error: Error) => {
+          log.warn({ ...source, reason: error.message }, 'a subscription could not be opened; trying again');
+          void reopen(subscription, model);
+        });
+      }
+      return {
+        async cancel() {
+          subscription.isCancelled = true;
+          subscriptions.delete(subscription);
+          await cancel(subscription);
+        },
+      };
+    },
+    areLive: () => [...subscriptions].every((subscription) => subscription.live !== undefined),
+  };
+}

@@ -1,0 +1,96 @@
+/** Turns a message into a delivery, or moves it on: what is no job to the dead letters, what kills processes to the suspects. */
+import type { GetMessage, Message } from 'amqplib';
+import type { Delivery } from '../broker.js';
+import { decode, encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
+import { Undecodable } from '../../job/errors.js';
+import { type Job, type Lane, lanes } from '../../job/job.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import { type Link, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import type { Outgoing } from './publisher.js';
+import { addressOf, SUSPECT_AFTER } from './topology.js';
+
+export interface Intake {
+  /** A delivery of a lane, or undefined when the message is being moved elsewhere. */
+  fromLane(message: Message, queue: string, lane: Lane, link: Link): Delivery | undefined;
+  fromSuspects(message: GetMessage, queue: string, link: Link): Delivery | undefined;
+  undecodable(): number;
+}
+
+export function createIntake(settling: Settling, clock: Clock, log: Log): Intake {
+  let undecodable = 0;
+
+  /** Publishes it elsewhere, confirmed, and only then acks it here. Lost on the way, it simply comes again. */
+  function move(message: Message, outgoing: Outgoing, link: Link): void {
+    const sending = settling.publisher.sendPatiently(outgoing);
+    link.onLost.add(sending.withdraw);
+    sending.done.then(
+      () => {
+        link.onLost.delete(sending.withdraw);
+        if (!link.isAlive) return;
+        settling.beforeWrite();
+        link.channel.ack(message);
+      },
+      (error: unknown) => log.error({ err: error, job: message.properties.messageId }, 'a message could not be moved'),
+    );
+  }
+
+  function read(message: Message, queue: string, lane: Lane, link: Link): Job | undefined {
+    try {
+      const { messageId, type, headers } = message.properties;
+      return decode({ messageId, type, headers: headers ?? {}, body: message.content }, queue, lane);
+    } catch (error) {
+      if (!(error instanceof Undecodable)) throw error;
+      undecodable += 1;
+      log.warn({ queue, lane, reason: error.message }, 'a message is not a job; moved to the dead letters');
+      move(message, undecodableLetter(message, error, `${queue}.${lane}`), link);
+      return undefined;
+    }
+  }
+
+  function undecodableLetter(message: Message, error: Undecodable, key: string): Outgoing {
+    const { messageId, type, contentType, headers } = message.properties;
+    const failure = { name: error.name, message: error.message, code: error.code };
+    return {
+      route: { exchange: settling.names.dead, key },
+      body: message.content,
+      properties: {
+        persistent: true,
+        mandatory: true,
+        messageId: typeof messageId === 'string' ? messageId : '',
+        ...(typeof type === 'string' ? { type } : {}),
+        ...(typeof contentType === 'string' ? { contentType } : {}),
+        headers: {
+          ...withoutBrokerHeaders(headers ?? {}),
+          ...encodeDeath({ reason: 'undecodable', failure, atMs: clock.now() }),
+        },
+      },
+    };
+  }
+
+  return {
+    fromLane(message, queue, lane, link) {
+      const job = read(message, queue, lane, link);
+      if (job === undefined) return undefined;
+      const lostCount = lostCountOf(message);
+      if (lostCount >= SUSPECT_AFTER) {
+        log.warn({ job: job.id, type: job.type, queue, lostCount }, 'lost with its process or connection too often; moved to the suspects');
+        move(message, outgoingJob(job, { exchange: settling.names.suspects, key: `${queue}.${lane}` }), link);
+        return undefined;
+      }
+      return new RabbitDelivery(job, lostCount, link, message, settling, false);
+    },
+    fromSuspects(message, queue, link) {
+      const lane = lanes.find((name) => name === addressOf(message.fields.routingKey).lane) ?? 'normal';
+      const job = read(message, queue, lane, link);
+      return job && new RabbitDelivery(job, lostCountOf(message), link, message, settling, true);
+    },
+    undecodable: () => undecodable,
+  };
+}
+
+/** Quorum queues count in a header what came back unsettled; it is absent the first time. */
+function lostCountOf(message: Message): number {
+  const count = message.properties.headers?.['x-delivery-count'];
+  return typeof count === 'number' ? count : 0;
+}

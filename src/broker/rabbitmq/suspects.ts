@@ -1,0 +1,60 @@
+/**
+ * Takes suspects one by one. It pulls (basic.get) rather than subscribes: with a consumer the next suspect would already be
+ * in hand, and a crash would be charged to it too.
+ */
+import type { ChannelModel } from 'amqplib';
+import type { Delivery } from '../broker.js';
+import { Unavailable } from '../../job/errors.js';
+import type { Log } from '../../runtime/log.js';
+import { linkTo, type Link } from './delivery.js';
+import type { Intake } from './intake.js';
+import type { Names } from './topology.js';
+
+export interface Suspects {
+  attach(model: ChannelModel): void;
+  detach(): void;
+  /** @throws Unavailable */
+  take(queues: readonly string[]): Promise<Delivery | undefined>;
+}
+
+export function createSuspects(names: Names, intake: Intake, log: Log): Suspects {
+  let model: ChannelModel | undefined;
+  let link: Link | undefined;
+  let turn = 0;
+
+  async function open(): Promise<Link> {
+    if (link?.isAlive) return link;
+    if (model === undefined) throw new Unavailable('there is no connection to the broker');
+    const channel = await model.createChannel();
+    channel.on('error', (error) => log.warn({ reason: error.message }, 'the broker closed the channel of the suspects'));
+    link = linkTo(channel);
+    return link;
+  }
+
+  return {
+    attach(next) {
+      model = next;
+    },
+    detach() {
+      model = undefined;
+      link = undefined;
+    },
+    async take(queues) {
+      turn += 1;
+      try {
+        const via = await open();
+        for (let i = 0; i < queues.length; i++) {
+          const queue = queues[(i + turn) % queues.length] as string;
+          const message = await via.channel.get(names.suspectsOf(queue));
+          if (message === false) continue;
+          const delivery = intake.fromSuspects(message, queue, via);
+          if (delivery !== undefined) return delivery;
+        }
+        return undefined;
+      } catch (cause) {
+        if (cause instanceof Unavailable) throw cause;
+        throw new Unavailable(`the suspects cannot be read: ${(cause as Error).message}`, { cause });
+      }
+    },
+  };
+}

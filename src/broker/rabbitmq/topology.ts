@@ -1,0 +1,141 @@
+/**
+ * The broker topology as data: names, arguments, bindings, and where a job is published. Arguments hold what safety needs,
+ * since AMQP cannot set policies and a bare broker must be safe; tunables belong into policies.
+ */
+import type { Job, Lane } from '../../job/job.js';
+import { lanes } from '../../job/job.js';
+
+export type Step =
+  | { readonly kind: 'exchange'; readonly name: string; readonly type: 'direct' | 'topic' | 'fanout'; readonly alternate?: string }
+  | { readonly kind: 'queue'; readonly name: string; readonly arguments: Readonly<Record<string, string | number>> }
+  | { readonly kind: 'bindQueue'; readonly queue: string; readonly exchange: string; readonly key: string }
+  | { readonly kind: 'bindExchange'; readonly to: string; readonly from: string; readonly key: string };
+
+/** Where a message goes. */
+export interface Route {
+  readonly exchange: string;
+  readonly key: string;
+}
+
+/** The unit of delay in ms: delays are rounded up to it. */
+export const DELAY_UNIT_MS = 100;
+/** Level n holds a job for 2^n units; all levels together for 2^28 - 1 units, 310 days. */
+export const DELAY_LEVELS = 28;
+export const LONGEST_DELAY_MS = (2 ** DELAY_LEVELS - 1) * DELAY_UNIT_MS;
+
+/** A backstop only: a crash costs every prefetched neighbour one, so a low limit kills the innocent. */
+const LANE_DELIVERY_LIMIT = 1_000;
+/** Lost this often in its lane, a job is moved to the suspects. */
+export const SUSPECT_AFTER = 3;
+/** Suspects run one at a time, so here losses are charged to the job itself. */
+const SUSPECT_DELIVERY_LIMIT = 5;
+/** The dead letters have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
+const NO_DELIVERY_LIMIT = 1_000_000_000;
+
+export interface Topology {
+  readonly names: Names;
+  readonly queues: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+export interface Names {
+  readonly jobs: string;
+  readonly due: string;
+  readonly suspects: string;
+  readonly dead: string;
+  delayLevel(level: number): string;
+  lane(queue: string, lane: Lane): string;
+  suspectsOf(queue: string): string;
+}
+
+function namesOf(prefix: string): Names {
+  return {
+    jobs: `${prefix}.jobs`,
+    due: `${prefix}.due`,
+    suspects: `${prefix}.suspects`,
+    dead: `${prefix}.dead`,
+    delayLevel: (level) => `${prefix}.delay.${String(level).padStart(2, '0')}`,
+    lane: (queue, lane) => `${prefix}.jobs.${queue}.${lane}`,
+    suspectsOf: (queue) => `${prefix}.suspects.${queue}`,
+  };
+}
+
+/** Dead-lettering that confirms before it removes. Without `reject-publish` the broker silently falls back to at-most-once. */
+function safely(deadLetterExchange: string): Record<string, string> {
+  return {
+    'x-dead-letter-exchange': deadLetterExchange,
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',
+  };
+}
+
+function quorumQueue(name: string, deliveryLimit: number, rest: Record<string, string | number> = {}): Step {
+  return { kind: 'queue', name, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...rest } };
+}
+
+/** One word for each bit of the delay, highest first, then `<queue>.<lane>`. Never `#`: it would match foreign queues too. */
+const anyDelay = Array.from({ length: DELAY_LEVELS }, () => '*').join('.');
+
+function delayBinding(level: number, bit: 0 | 1): string {
+  const words = Array.from({ length: DELAY_LEVELS }, () => '*');
+  words[DELAY_LEVELS - 1 - level] = String(bit);
+  return `${words.join('.')}.*.*`;
+}
+
+/** Every declaration, in the order in which each finds what it refers to. */
+export function describeTopology(prefix: string, queues: readonly string[]): Topology {
+  const names = namesOf(prefix);
+  const steps: Step[] = [
+    { kind: 'exchange', name: names.dead, type: 'fanout' },
+    quorumQueue(names.dead, NO_DELIVERY_LIMIT),
+    { kind: 'bindQueue', queue: names.dead, exchange: names.dead, key: '' },
+    { kind: 'exchange', name: names.jobs, type: 'direct' },
+    { kind: 'exchange', name: names.suspects, type: 'topic' },
+    // A job that is due for a queue that is gone must not wedge the delay level it waits in.
+    { kind: 'exchange', name: names.due, type: 'topic', alternate: names.dead },
+  ];
+  for (const queue of queues) {
+    for (const lane of lanes) {
+      const name = names.lane(queue, lane);
+      steps.push(
+        quorumQueue(name, LANE_DELIVERY_LIMIT, safely(names.dead)),
+        { kind: 'bindQueue', queue: name, exchange: names.jobs, key: `${queue}.${lane}` },
+        { kind: 'bindQueue', queue: name, exchange: names.due, key: `${anyDelay}.${queue}.${lane}` },
+      );
+    }
+    const suspects = names.suspectsOf(queue);
+    steps.push(quorumQueue(suspects, SUSPECT_DELIVERY_LIMIT, safely(names.dead)), {
+      kind: 'bindQueue',
+      queue: suspects,
+      exchange: names.suspects,
+      key: `${queue}.*`,
+    });
+  }
+  for (let level = 0; level < DELAY_LEVELS; level++) {
+    const name = names.delayLevel(level);
+    const next = level === 0 ? names.due : names.delayLevel(level - 1);
+    steps.push(
+      { kind: 'exchange', name, type: 'topic' },
+      quorumQueue(name, LANE_DELIVERY_LIMIT, { 'x-message-ttl': 2 ** level * DELAY_UNIT_MS, ...safely(next) }),
+      { kind: 'bindQueue', queue: name, exchange: name, key: delayBinding(level, 1) },
+      { kind: 'bindExchange', to: next, from: name, key: delayBinding(level, 0) },
+    );
+  }
+  return { names, queues, steps };
+}
+
+/** Straight into the lane, or into the delay level of the highest set bit, which saves the hops above it. */
+export function routeOf(names: Names, job: Pick<Job, 'queue' | 'lane'>, delayMs: number): Route {
+  const address = `${job.queue}.${job.lane}`;
+  const units = Math.ceil(delayMs / DELAY_UNIT_MS);
+  if (units <= 0) return { exchange: names.jobs, key: address };
+  const bits = units.toString(2).padStart(DELAY_LEVELS, '0');
+  const level = DELAY_LEVELS - 1 - bits.indexOf('1');
+  return { exchange: names.delayLevel(level), key: `${[...bits].join('.')}.${address}` };
+}
+
+/** The `<queue>.<lane>` at the end of a routing key, whatever delay stands before it. */
+export function addressOf(key: string): { readonly queue: string; readonly lane: string } {
+  const words = key.split('.');
+  return { queue: words.at(-2) ?? '', lane: words.at(-1) ?? '' };
+}
