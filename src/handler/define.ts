@@ -3,6 +3,8 @@ import type { Static, TSchema } from 'typebox';
 import { Invalid } from '../job/errors.js';
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
 
+/** TypeBox, so that a handler's schema and Sluice use one and the same version of it. */
+export { Type } from 'typebox';
 export { Cancelled, DeadLetter, RetryLater } from '../job/errors.js';
 
 /** The job as its handler sees it: an immutable snapshot; `payload` is the handler's own copy. */
@@ -50,45 +52,75 @@ export interface Handler<Payload = never, Result = unknown> {
   run(job: HandlerJob<Payload>, context: HandlerContext): Promise<Result> | Result;
 }
 
+/** Any handler, whatever its payload: what lists of handlers hold. A payload is passed to it only after its schema has accepted it. */
+export type AnyHandler = Handler<never>;
+
+const MOST_ATTEMPTS = 1000;
+const LONGEST_TIMEOUT_MS = 86_400_000;
+
 const knownKeys = new Set(['type', 'queue', 'payload', 'maxAttempts', 'timeoutMs', 'backoff', 'run']);
 
 /**
- * Checks a handler at load and infers its payload's type from its schema (TypeBox, or any JSON Schema with the type
- * given by hand: `defineHandler<MyPayload>({...})`).
- * @throws Invalid  naming the handler and every fault
+ * Checks a handler at load and infers its payload's type from its schema (TypeBox, or a JSON Schema written in place), or
+ * takes the type given by hand: `defineHandler<MyPayload>({...})`.
+ * @throws Invalid  code `invalid_handler`, naming the handler and every fault
  */
 export function defineHandler<const Schema extends TSchema, Result>(
   handler: Omit<Handler<Static<Schema>, Result>, 'payload'> & { readonly payload: Schema },
 ): Handler<Static<Schema>, Result>;
-export function defineHandler<Payload, Result = unknown>(handler: Handler<Payload, Result>): Handler<Payload, Result>;
-export function defineHandler(handler: Handler<never>): Handler<never> {
+export function defineHandler<Payload, Result = unknown>(
+  handler: Handler<Payload, Result>,
+): Handler<Payload, Result>;
+export function defineHandler(handler: AnyHandler): AnyHandler {
   const faults = faultsOf(handler);
   if (faults.length > 0) {
-    throw new Invalid('invalid_handler', `handler ${JSON.stringify(handler?.type)}: ${faults.join('; ')}`);
+    const name = isObject(handler) ? `handler ${JSON.stringify(handler['type'])}` : 'a handler';
+    throw new Invalid('invalid_handler', `${name}: ${faults.join('; ')}`);
   }
-  return Object.freeze({ ...handler });
+  // Bound, because a spread leaves behind what an object inherits: `run` may be a method of a class.
+  return Object.freeze({ ...handler, run: handler.run.bind(handler) });
 }
 
-function faultsOf(handler: Handler<never>): string[] {
-  if (typeof handler !== 'object' || handler === null) return ['must be an object'];
+function faultsOf(handler: unknown): string[] {
+  if (!isObject(handler)) return [`must be an object with ${[...knownKeys].join(', ')}`];
   const faults: string[] = [];
-  const isCount = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && Number(value) >= least;
   for (const key of Object.keys(handler)) {
     if (!knownKeys.has(key)) faults.push(`unknown key '${key}', known are ${[...knownKeys].join(', ')}`);
   }
-  if (typeof handler.type !== 'string' || !new RegExp(jobTypePattern).test(handler.type)) {
-    faults.push(`type must match ${jobTypePattern}`);
+  const { type, queue, payload, maxAttempts, timeoutMs, backoff, run } = handler;
+  if (!matches(type, jobTypePattern)) faults.push(`type must be a string that matches ${jobTypePattern}`);
+  if (queue !== undefined && !matches(queue, queueNamePattern)) {
+    faults.push(`queue must be a string that matches ${queueNamePattern}`);
   }
-  if (handler.queue !== undefined && !new RegExp(queueNamePattern).test(handler.queue)) {
-    faults.push(`queue must match ${queueNamePattern}`);
+  if (!isObject(payload))
+    faults.push('payload must be a JSON Schema (TypeBox or a plain object; {} takes anything)');
+  if (typeof run !== 'function') faults.push('run must be a function (job, context)');
+  if (maxAttempts !== undefined && !isCount(maxAttempts, 1, MOST_ATTEMPTS)) {
+    faults.push(`maxAttempts must be a whole number from 1 to ${MOST_ATTEMPTS}`);
   }
-  if (typeof handler.payload !== 'object' || handler.payload === null) faults.push('payload must be a JSON Schema');
-  if (typeof handler.run !== 'function') faults.push('run must be a function (job, context)');
-  if (handler.maxAttempts !== undefined && !isCount(handler.maxAttempts, 1)) faults.push('maxAttempts must be a whole number from 1');
-  if (handler.timeoutMs !== undefined && !isCount(handler.timeoutMs, 1)) faults.push('timeoutMs must be a whole number from 1');
-  const backoff = handler.backoff;
-  if (backoff !== undefined && !(isCount(backoff.baseMs, 1) && isCount(backoff.maxMs, backoff.baseMs))) {
+  if (timeoutMs !== undefined && !isCount(timeoutMs, 1, LONGEST_TIMEOUT_MS)) {
+    faults.push(`timeoutMs must be a whole number from 1 to ${LONGEST_TIMEOUT_MS}`);
+  }
+  if (backoff !== undefined && !isBackoff(backoff)) {
     faults.push('backoff must be {baseMs, maxMs}, whole numbers with 1 <= baseMs <= maxMs');
   }
   return faults;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function matches(value: unknown, pattern: string): boolean {
+  return typeof value === 'string' && new RegExp(pattern).test(value);
+}
+
+function isCount(value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
+function isBackoff(value: unknown): boolean {
+  if (!isObject(value) || Object.keys(value).some((key) => key !== 'baseMs' && key !== 'maxMs')) return false;
+  const { baseMs, maxMs } = value;
+  return isCount(baseMs, 1) && isCount(maxMs, baseMs);
 }
