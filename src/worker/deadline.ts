@@ -1,0 +1,103 @@
+/** Time limits: one attempt under its deadline, and waits that end at the latest after so many ms. */
+import { SluiceError } from '../job/errors.js';
+import { type Clock, sleep } from '../runtime/clock.js';
+
+/** The reason of a handler's signal at its deadline, and the failure of its attempt. */
+export class TimedOut extends SluiceError {
+  constructor(timeoutMs: number) {
+    super('timed_out', `not done within its time limit of ${timeoutMs} ms`);
+  }
+}
+
+/** The reason of a handler's signal when the worker stops. Its job is returned and costs no attempt. */
+export class ShuttingDown extends SluiceError {
+  constructor() {
+    super('shutting_down', 'the worker is shutting down; the job goes back to its queue');
+  }
+}
+
+/** `aborted`: the worker stops, and the work did not come to a result of its own. */
+export type Ended =
+  | { readonly kind: 'returned'; readonly value: unknown }
+  | { readonly kind: 'thrown'; readonly thrown: unknown }
+  | { readonly kind: 'aborted' };
+
+export interface Course {
+  /** When the attempt counts as over: at the latest at its deadline, or `graceMs` after an abort. Never rejects. */
+  readonly ended: Promise<Ended>;
+  /** When its slot is free: `ended` with the work itself, `ignored` when it still runs `graceMs` after its signal. */
+  readonly released: Promise<'ended' | 'ignored'>;
+  /** Ends the work because the worker stops. A result that comes within `graceMs` still counts, an error does not. */
+  abort(): void;
+}
+
+export interface CourseLimits {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** How long work may go on after its signal has aborted. */
+  readonly graceMs: number;
+}
+
+/** Starts `work` at once. Whatever it throws or rejects with, also late, is caught here. */
+export function runWithDeadline(work: (signal: AbortSignal) => unknown, limits: CourseLimits): Course {
+  const { clock, timeoutMs, graceMs } = limits;
+  const controller = new AbortController();
+  let phase: 'running' | 'timedOut' | 'aborted' | 'over' = 'running';
+  let end: (ended: Ended) => void = () => {};
+  let release: (how: 'ended' | 'ignored') => void = () => {};
+  const ended = new Promise<Ended>((resolve) => {
+    end = resolve;
+  });
+  const released = new Promise<'ended' | 'ignored'>((resolve) => {
+    release = resolve;
+  });
+  let cancelTimer = clock.after(timeoutMs, expire);
+
+  function expire(): void {
+    phase = 'timedOut';
+    const reason = new TimedOut(timeoutMs);
+    // Before the signal: an answer to the abort is no result in time.
+    end({ kind: 'thrown', thrown: reason });
+    cancelTimer = clock.after(graceMs, () => release('ignored'));
+    controller.abort(reason);
+  }
+
+  function over(how: Ended): void {
+    cancelTimer();
+    phase = 'over';
+    end(how);
+    release('ended');
+  }
+
+  const call = async (): Promise<unknown> => work(controller.signal);
+  void call().then(
+    (value) => over({ kind: 'returned', value }),
+    (thrown: unknown) => over(phase === 'aborted' ? { kind: 'aborted' } : { kind: 'thrown', thrown }),
+  );
+
+  return {
+    ended,
+    released,
+    abort() {
+      if (phase !== 'running') return;
+      phase = 'aborted';
+      cancelTimer();
+      cancelTimer = clock.after(graceMs, () => {
+        end({ kind: 'aborted' });
+        release('ignored');
+      });
+      controller.abort(new ShuttingDown());
+    },
+  };
+}
+
+/** Resolves with `wait`, at the latest after `ms`; true when `wait` was first. */
+export async function waitAtMost(clock: Clock, ms: number, wait: Promise<unknown>): Promise<boolean> {
+  const done = new AbortController();
+  const isInTime = await Promise.race([
+    wait.then(() => true),
+    sleep(clock, ms, done.signal).then(() => false),
+  ]);
+  done.abort();
+  return isInTime;
+}

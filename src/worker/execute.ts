@@ -1,0 +1,177 @@
+/** One delivery, one settle: the only place that settles deliveries, also those of a job that is delivered more than once. */
+import type { Delivery } from '../broker/broker.js';
+import type { Job } from '../job/job.js';
+import { type Attempt, type AttemptOptions, createAttempts } from './attempt.js';
+import type { JobObserver } from './observer.js';
+import { attemptKey, createRecent } from './recent.js';
+import { createSettle, type Verdict, verdictOf } from './settle.js';
+
+export interface ExecutorOptions extends AttemptOptions {
+  readonly observer: JobObserver;
+  /** How many ended jobs are remembered. */
+  readonly rememberedJobs: number;
+}
+
+/** A job in our hands; written only in this file. */
+export interface Held {
+  readonly key: string;
+  readonly job: Job;
+  /** The latest delivery of it: the one that is settled with its outcome. */
+  delivery: Delivery;
+  /** The delivery on which its verdict is being carried out. */
+  inSettlement: Delivery | undefined;
+  attempt: Attempt | undefined;
+  /** Resolves when nothing more is to be done with it here. */
+  readonly settled: Promise<void>;
+  isDone(): void;
+}
+
+export interface Executor {
+  /** Takes a delivery in hand. Not new: the job is held or has ended here already, and its delivery is seen to. */
+  receive(delivery: Delivery): { readonly held: Held; readonly isNew: boolean };
+  /** Runs a new one; resolves when its slot is free, which may be before or after it is settled. Never rejects. */
+  run(held: Held): Promise<void>;
+  /** Returns one that was never run to its queue. */
+  giveBack(held: Held): void;
+  /** Ends every running handler because the worker stops. */
+  abortAll(): void;
+  /** Gives up outcomes that the broker does not take; their jobs are delivered again. */
+  abandon(): void;
+  /** Resolves when no handler holds a slot. */
+  idle(): Promise<void>;
+  /** Resolves when all that is held now is settled. */
+  allSettled(): Promise<void>;
+  /** Slots taken by jobs of one queue. */
+  activeIn(queue: string): number;
+}
+
+export function createExecutor(options: ExecutorOptions): Executor {
+  const { clock, log, observer, random } = options;
+  const begin = createAttempts(options);
+  const abandoned = new AbortController();
+  const settle = createSettle({ clock, random, log, abandoned: abandoned.signal });
+  const recent = createRecent<Held, Verdict>(options.rememberedJobs);
+  const active = createActiveCount();
+
+  /**
+   * The newer delivery carries the job from here on. The former one is lost, or it was a second copy: either way the job
+   * is safe in the newer one, and a copy that stayed unsettled would take up prefetch for ever.
+   */
+  function adopt(held: Held, delivery: Delivery): void {
+    const former = held.delivery;
+    held.delivery = delivery;
+    if (former !== held.inSettlement) void settle(former, { kind: 'settled' });
+  }
+
+  /** Settles the latest delivery; one that arrives meanwhile is settled with the outcome, or removed if that is stored already. */
+  async function conclude(held: Held, verdict: Verdict): Promise<void> {
+    let rest = verdict;
+    try {
+      do {
+        held.inSettlement = held.delivery;
+        const isTaken = await settle(held.delivery, rest);
+        if (isTaken && rest.kind !== 'returned' && rest.kind !== 'settled') {
+          const { kind, durationMs } = rest;
+          rest = { kind: 'settled' };
+          observer.settled(held.job, kind, durationMs);
+        }
+      } while (held.inSettlement !== held.delivery);
+    } catch (error) {
+      log.error({ job: held.job.id, err: error }, 'an observer of settled jobs has thrown');
+    }
+    if (rest.kind === 'returned') recent.forget(held.key);
+    else recent.finish(held.key, rest);
+    held.isDone();
+  }
+
+  function tryToBegin(job: Job): Attempt | undefined {
+    try {
+      return begin(job);
+    } catch (error) {
+      log.error(
+        { job: job.id, type: job.type, err: error },
+        'the job could not be begun and goes back to its queue',
+      );
+      return undefined;
+    }
+  }
+
+  return {
+    receive(delivery) {
+      const { job } = delivery;
+      if (delivery.lostCount > 0) observer.redelivered(job);
+      const key = attemptKey(job);
+      const known = recent.held(key);
+      if (known !== undefined) {
+        adopt(known, delivery);
+        return { held: known, isNew: false };
+      }
+      const held = createHeld(key, delivery);
+      recent.hold(key, held);
+      const verdict = recent.verdict(key);
+      if (verdict !== undefined) void conclude(held, verdict);
+      return { held, isNew: verdict === undefined };
+    },
+
+    async run(held) {
+      const attempt = tryToBegin(held.job);
+      if (attempt === undefined) return conclude(held, { kind: 'returned' });
+      held.attempt = attempt;
+      active.add(held.job.queue);
+      void attempt.decided.then((decision) => conclude(held, verdictOf(decision, clock.now())));
+      await attempt.released;
+      active.remove(held.job.queue);
+    },
+
+    giveBack(held) {
+      void conclude(held, { kind: 'returned' });
+    },
+
+    abortAll() {
+      for (const held of recent.allHeld()) held.attempt?.abort();
+    },
+    abandon: () => abandoned.abort(),
+    idle: () => active.none(),
+    async allSettled() {
+      await Promise.all(recent.allHeld().map((held) => held.settled));
+    },
+    activeIn: (queue) => active.of(queue),
+  };
+}
+
+function createHeld(key: string, delivery: Delivery): Held {
+  let isDone = (): void => {};
+  const settled = new Promise<void>((resolve) => {
+    isDone = resolve;
+  });
+  const { job } = delivery;
+  return { key, job, delivery, inSettlement: undefined, attempt: undefined, settled, isDone };
+}
+
+/** Counts taken slots per queue, and says when there is none. */
+function createActiveCount() {
+  const counts = new Map<string, number>();
+  let total = 0;
+  let waiting: (() => void)[] = [];
+
+  function change(queue: string, by: number): void {
+    counts.set(queue, (counts.get(queue) ?? 0) + by);
+    total += by;
+  }
+
+  return {
+    of: (queue: string): number => counts.get(queue) ?? 0,
+    add: (queue: string): void => change(queue, 1),
+    remove(queue: string): void {
+      change(queue, -1);
+      if (total > 0) return;
+      const resumed = waiting;
+      waiting = [];
+      for (const resume of resumed) resume();
+    },
+    none(): Promise<void> {
+      if (total === 0) return Promise.resolve();
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** Which waiting job goes next: high before normal before low, and none waits for ever. */
+import { type Lane, lanes } from '../job/job.js';
+
+export type PerLane<T> = Readonly<Record<Lane, T>>;
+
+/** How often a waiting lane is passed over before it comes first once. */
+const patience: PerLane<number> = { high: Number.POSITIVE_INFINITY, normal: 3, low: 15 };
+
+/**
+ * The part of all starts that a lane gets at least while every lane has jobs waiting: 1 in so many. Low comes first once
+ * it was passed over 15 times; normal after 3, and may then wait for low; high may wait for both.
+ */
+export const leastShare: PerLane<number> = { high: 1 / 3, normal: 1 / 5, low: 1 / 16 };
+
+/** The lane to take from, given how many wait in each and how often each was passed over; undefined when none waits. */
+export function chooseLane(waiting: PerLane<number>, passed: PerLane<number>): Lane | undefined {
+  const impatient = lanes.findLast((lane) => waiting[lane] > 0 && passed[lane] >= patience[lane]);
+  return impatient ?? lanes.find((lane) => waiting[lane] > 0);
+}
+
+/** The counts of passing over after `chosen` was taken: a lane in which nothing waits is not passed over. */
+export function passOver(waiting: PerLane<number>, passed: PerLane<number>, chosen: Lane): PerLane<number> {
+  const next = (lane: Lane): number => (lane === chosen || waiting[lane] === 0 ? 0 : passed[lane] + 1);
+  return { high: next('high'), normal: next('normal'), low: next('low') };
+}
+
+/** The waiting line of one queue: first come, first served within a lane. */
+export interface WaitingLine<T> {
+  readonly size: number;
+  push(lane: Lane, item: T): void;
+  takeBest(): T | undefined;
+  takeAll(): T[];
+}
+
+export function createWaitingLine<T>(): WaitingLine<T> {
+  const items: PerLane<T[]> = { high: [], normal: [], low: [] };
+  let passed: PerLane<number> = { high: 0, normal: 0, low: 0 };
+  const counts = (): PerLane<number> => ({
+    high: items.high.length,
+    normal: items.normal.length,
+    low: items.low.length,
+  });
+  return {
+    get size() {
+      return items.high.length + items.normal.length + items.low.length;
+    },
+    push(lane, item) {
+      items[lane].push(item);
+    },
+    takeBest() {
+      const waiting = counts();
+      const chosen = chooseLane(waiting, passed);
+      if (chosen === undefined) return undefined;
+      passed = passOver(waiting, passed, chosen);
+      return items[chosen].shift();
+    },
+    takeAll() {
+      return lanes.flatMap((lane) => items[lane].splice(0));
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** How many unsettled deliveries a lane may hand us, and what is said when a job may outlast the broker's patience. */
+import { type Lane, lanes } from '../job/job.js';
+import { leastShare, type PerLane } from './lane.js';
+
+/** RabbitMQ closes a channel on which a delivery stays unsettled for longer (`consumer_timeout`, 30 minutes unless changed). */
+export const usualConsumerTimeoutMs = 30 * 60_000;
+
+/** Waiting jobs that hide the round trip to the broker when handlers are fast. */
+const ROUND_TRIP_JOBS = 32;
+
+export interface PrefetchNeed {
+  readonly concurrency: number;
+  /** Time limit of an attempt in ms: the longest that a slot is expected to be taken. */
+  readonly timeoutMs: number;
+  readonly consumerTimeoutMs: number;
+  /** WORKER_PREFETCH: taken as it is, for every lane. */
+  readonly override?: number | undefined;
+}
+
+/**
+ * The prefetch of each lane: enough to keep every slot busy, and so few that the last of them is started within half the
+ * consumer timeout even if every job takes its whole `timeoutMs` and the other lanes are full. Never fewer than the slots:
+ * a lane alone must be able to fill them all.
+ *
+ * The last of P waiting jobs is started after P / (share * concurrency) rounds of `timeoutMs`, `share` from `lane`.
+ */
+export function prefetchOf(need: PrefetchNeed): PerLane<number> {
+  const { concurrency, timeoutMs, consumerTimeoutMs, override } = need;
+  const wanted = Math.max(2 * concurrency, concurrency + ROUND_TRIP_JOBS);
+  const ofLane = (lane: Lane): number => {
+    const startable = Math.floor((leastShare[lane] * concurrency * consumerTimeoutMs) / 2 / timeoutMs);
+    return override ?? Math.max(concurrency, Math.min(wanted, startable));
+  };
+  return { high: ofLane('high'), normal: ofLane('normal'), low: ofLane('low') };
+}
+
+/** Deliveries of one queue that may be in our hands at the same time. */
+export function totalPrefetch(prefetch: PerLane<number>): number {
+  return lanes.reduce((total, lane) => total + prefetch[lane], 0);
+}
+
+/** What to say about a time limit beyond the broker's patience, or undefined when it is within. */
+export function timeoutWarning(timeoutMs: number, consumerTimeoutMs: number): string | undefined {
+  if (timeoutMs < consumerTimeoutMs) return undefined;
+  return (
+    `the time limit of ${timeoutMs} ms is not below the broker's consumer timeout of ${consumerTimeoutMs} ms: a job that ` +
+    "runs so long is delivered again while it runs; shorten the limit or raise RabbitMQ's consumer_timeout"
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * Runs the jobs that are suspected of killing their process: one at a time, and alone once they were lost often enough,
+ * so that a crash is charged to the culprit and never to its neighbours.
+ */
+import type { Broker, Delivery } from '../broker/broker.js';
+import { type Clock, sleep } from '../runtime/clock.js';
+import type { Log } from '../runtime/log.js';
+import type { Executor } from './execute.js';
+import type { Gate } from './gate.js';
+
+/** Lost so often, a suspect runs alone. */
+const LOST_COUNT_TO_RUN_ALONE = 2;
+const PAUSE_MS = 1000;
+
+export interface SuspectsOptions {
+  readonly broker: Pick<Broker, 'takeSuspect'>;
+  readonly queues: readonly string[];
+  readonly executor: Executor;
+  /** Closed while a suspect runs alone; jobs of the lanes start only when it is open. */
+  readonly gate: Gate;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stopping: AbortSignal;
+}
+
+export interface Suspects {
+  /** Takes one, or undefined when there is none or the broker cannot say. */
+  take(): Promise<Delivery | undefined>;
+  runsAlone(delivery: Delivery): boolean;
+  /** Runs one until it is settled. Never rejects. */
+  run(delivery: Delivery): Promise<void>;
+  /** Takes and runs about one a second until stopped. Never rejects. */
+  keepRunning(): Promise<void>;
+}
+
+export function createSuspects(options: SuspectsOptions): Suspects {
+  const { broker, queues, executor, gate, clock, log, stopping } = options;
+  const stopped = new Promise<void>((resolve) => {
+    stopping.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+  async function take(): Promise<Delivery | undefined> {
+    try {
+      return await broker.takeSuspect(queues);
+    } catch (error) {
+      log.debug({ err: error }, 'no suspected job could be taken; it is tried again');
+      return undefined;
+    }
+  }
+
+  const runsAlone = (delivery: Delivery): boolean => delivery.lostCount >= LOST_COUNT_TO_RUN_ALONE;
+
+  async function run(delivery: Delivery): Promise<void> {
+    const { held, isNew } = executor.receive(delivery);
+    if (isNew && runsAlone(delivery)) {
+      log.warn(
+        { job: delivery.job.id, type: delivery.job.type, lostCount: delivery.lostCount },
+        'a job that was running when processes ended runs alone; other jobs wait for it',
+      );
+      gate.close();
+      await Promise.race([executor.idle(), stopped]);
+    }
+    if (isNew && stopping.aborted) executor.giveBack(held);
+    else if (isNew) await executor.run(held);
+    await held.settled;
+    gate.open();
+  }
+
+  return {
+    take,
+    runsAlone,
+    run,
+    async keepRunning() {
+      while (!stopping.aborted) {
+        await sleep(clock, PAUSE_MS, stopping);
+        const suspect = stopping.aborted ? undefined : await take();
+        if (suspect !== undefined) await run(suspect);
+      }
+    },
+  };
+}
