@@ -10,6 +10,7 @@ import { declareTopology } from './declare.js';
 import { outgoingJob, type Settling } from './delivery.js';
 import { inspect } from './inspect.js';
 import { createIntake } from './intake.js';
+import { createLinks } from './links.js';
 import { createPublisher } from './publisher.js';
 import { createSuspects } from './suspects.js';
 import { describeTopology, LONGEST_DELAY_MS, type Route, routeOf } from './topology.js';
@@ -67,10 +68,11 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   });
 
   const settles = createTurnWriter();
-  const settling: Settling = { names, publisher, routeOf: route, beforeWrite: settles.hold };
+  const settling: Settling = { names, publisher, routeOf: route, afterWrite: settles.hold };
   const intake = createIntake(settling, clock, log);
-  const suspects = createSuspects(names, intake, log);
-  const consumers = createConsumers({ names, intake, clock, random, log, redeclare });
+  const links = createLinks(clock);
+  const suspects = createSuspects(names, intake, links, log);
+  const consumers = createConsumers({ names, intake, links, clock, random, log, redeclare });
   const consuming = createConnection({
     name: `${prefix} consume`,
     urls,
@@ -132,6 +134,9 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     stop() {
       stopped ??= (async () => {
         await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        suspects.detach();
+        consumers.detach();
+        await links.close();
         await Promise.all([publishing.stop(), consuming.stop()]);
       })();
       return stopped;

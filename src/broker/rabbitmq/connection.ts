@@ -40,7 +40,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** How long `start` waits before it lets the rest start without a broker. */
 const START_PATIENCE_MS = 5_000;
 const BACKOFF_BASE_MS = 200;
-const BACKOFF_MAX_MS = 15_000;
+const BACKOFF_MAX_MS = 5_000;
 const HEARTBEAT_S = 30;
 
 export function createConnection(options: ConnectionOptions): Connection {

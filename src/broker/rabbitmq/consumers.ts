@@ -6,8 +6,8 @@ import type { ChannelModel } from 'amqplib';
 import type { Consumer, Delivery, Source } from '../broker.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
-import { linkTo, type Link } from './delivery.js';
 import type { Intake } from './intake.js';
+import { briefly, type Link, type Links } from './links.js';
 import type { Names } from './topology.js';
 
 export interface Consumers {
@@ -22,16 +22,17 @@ interface Subscription {
   readonly source: Source;
   deliver(delivery: Delivery): void;
   isCancelled: boolean;
+  opening?: Promise<void>;
   live?: { readonly link: Link; readonly tag: string };
 }
 
 const REOPEN_BASE_MS = 100;
 const REOPEN_MAX_MS = 5_000;
-const CANCEL_TIMEOUT_MS = 5_000;
 
 export interface ConsumersOptions {
   readonly names: Names;
   readonly intake: Intake;
+  readonly links: Links;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -40,14 +41,22 @@ export interface ConsumersOptions {
 }
 
 export function createConsumers(options: ConsumersOptions): Consumers {
-  const { names, intake, clock, log } = options;
+  const { names, intake, links, clock, log } = options;
   const subscriptions = new Set<Subscription>();
   let current: ChannelModel | undefined;
 
-  async function open(subscription: Subscription, model: ChannelModel): Promise<void> {
+  /** At most once at a time for each subscription: `attach` and `add` can meet. */
+  function open(subscription: Subscription, model: ChannelModel): Promise<void> {
+    subscription.opening ??= subscribe(subscription, model).finally(() => {
+      delete subscription.opening;
+    });
+    return subscription.opening;
+  }
+
+  async function subscribe(subscription: Subscription, model: ChannelModel): Promise<void> {
     const { queue, lane, prefetch } = subscription.source;
     const channel = await model.createChannel();
-    const link = linkTo(channel);
+    const link = links.follow(channel);
     channel.on('error', (error) => log.warn({ queue, lane, reason: error.message }, 'the broker closed a consuming channel'));
     channel.on('handler-error', (error: Error) => log.error({ err: error }, 'a delivery callback threw'));
     channel.on('close', () => {
@@ -86,16 +95,13 @@ export function createConsumers(options: ConsumersOptions): Consumers {
   async function cancel(subscription: Subscription): Promise<void> {
     const { live } = subscription;
     if (live === undefined || !live.link.isAlive) return;
-    const limit = new AbortController();
-    const cancelled = live.link.channel.cancel(live.tag).catch(() => {}); // Closed meanwhile: nothing more comes from it.
-    await Promise.race([cancelled, sleep(clock, CANCEL_TIMEOUT_MS, limit.signal)]);
-    limit.abort();
+    await briefly(clock, live.link.channel.cancel(live.tag));
   }
 
   return {
     async attach(model) {
       current = model;
-      for (const subscription of subscriptions) await open(subscription, model);
+      for (const subscription of subscriptions) if (subscription.live === undefined) await open(subscription, model);
     },
     detach() {
       current = undefined;

@@ -5,34 +5,17 @@ import { encodeDeath, encodeHeaders } from '../../job/codec.js';
 import { Lost } from '../../job/errors.js';
 import type { Job } from '../../job/job.js';
 import type { Death } from '../../job/outcome.js';
+import type { Link } from './links.js';
 import type { Outgoing, Publisher } from './publisher.js';
 import type { Names, Route } from './topology.js';
-
-/** A channel together with whether it still carries settles, and who wants to know when it does not. */
-export interface Link {
-  readonly channel: Channel;
-  isAlive: boolean;
-  readonly onLost: Set<() => void>;
-}
-
-/** Follows a channel until it closes; call it in the turn in which the channel was made. */
-export function linkTo(channel: Channel): Link {
-  const link: Link = { channel, isAlive: true, onLost: new Set() };
-  channel.on('close', () => {
-    link.isAlive = false;
-    for (const tell of [...link.onLost]) tell();
-    link.onLost.clear();
-  });
-  return link;
-}
 
 /** What a delivery needs of the broker it came from. */
 export interface Settling {
   readonly names: Names;
   readonly publisher: Publisher;
   routeOf(job: Job): Route;
-  /** Called before a settle is written on the link. */
-  beforeWrite(): void;
+  /** Called after a settle was written on the link. */
+  afterWrite(): void;
 }
 
 export function outgoingJob(job: Job, route: Route): Outgoing {
@@ -117,8 +100,8 @@ export class RabbitDelivery implements Delivery {
     if (!this.#link.isAlive) return Promise.reject(this.#lost());
     this.#isSettled = true;
     try {
-      this.#settling.beforeWrite();
       write(this.#link.channel);
+      this.#settling.afterWrite();
       return done;
     } catch (cause) {
       return Promise.reject(this.#lost(cause));

@@ -6,7 +6,8 @@ import { Undecodable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
-import { type Link, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import { outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import type { Link } from './links.js';
 import type { Outgoing } from './publisher.js';
 import { addressOf, SUSPECT_AFTER } from './topology.js';
 
@@ -28,8 +29,8 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
       () => {
         link.onLost.delete(sending.withdraw);
         if (!link.isAlive) return;
-        settling.beforeWrite();
         link.channel.ack(message);
+        settling.afterWrite();
       },
       (error: unknown) => log.error({ err: error, job: message.properties.messageId }, 'a message could not be moved'),
     );

@@ -99,8 +99,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const { route, body, properties } = entry.outgoing;
     entry.sentAtMs = performance.now();
     try {
-      turn.hold();
       via.publish(route.exchange, route.key, body, properties, (error: Error | null) => answered(entry, via, error));
+      turn.hold();
     } catch (cause) {
       if (channel !== via || (cause as Error).name === 'IllegalOperationError') return; // The channel has just closed.
       if (leave(entry)) entry.reject(new Invalid('invalid_job', `the job cannot be sent as a message: ${(cause as Error).message}`, { cause }));

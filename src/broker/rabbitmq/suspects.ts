@@ -6,8 +6,8 @@ import type { ChannelModel } from 'amqplib';
 import type { Delivery } from '../broker.js';
 import { Unavailable } from '../../job/errors.js';
 import type { Log } from '../../runtime/log.js';
-import { linkTo, type Link } from './delivery.js';
 import type { Intake } from './intake.js';
+import type { Link, Links } from './links.js';
 import type { Names } from './topology.js';
 
 export interface Suspects {
@@ -17,7 +17,7 @@ export interface Suspects {
   take(queues: readonly string[]): Promise<Delivery | undefined>;
 }
 
-export function createSuspects(names: Names, intake: Intake, log: Log): Suspects {
+export function createSuspects(names: Names, intake: Intake, links: Links, log: Log): Suspects {
   let model: ChannelModel | undefined;
   let link: Link | undefined;
   let turn = 0;
@@ -27,7 +27,7 @@ export function createSuspects(names: Names, intake: Intake, log: Log): Suspects
     if (model === undefined) throw new Unavailable('there is no connection to the broker');
     const channel = await model.createChannel();
     channel.on('error', (error) => log.warn({ reason: error.message }, 'the broker closed the channel of the suspects'));
-    link = linkTo(channel);
+    link = links.follow(channel);
     return link;
   }
 

@@ -7,7 +7,7 @@ import type { ChannelModel } from 'amqplib';
 
 export interface TurnWriter {
   attach(model: ChannelModel): void;
-  /** Call it before writing. */
+  /** Call it right after a write to a channel, in the same turn: amqplib's own nextTick must come first. */
   hold(): void;
 }
 
