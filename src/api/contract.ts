@@ -2,7 +2,8 @@
 import Type, { type Static } from 'typebox';
 import { jobTypePattern, lanes, queueNamePattern } from '../job/job.js';
 
-const LONGEST_DELAY_MS = 310 * 86_400_000;
+/** What the delay levels can hold, in ms; `runAt` is held to it as well. */
+export const longestDelayMs = 310 * 86_400_000;
 
 /** Body of `POST /v1/jobs` and an item of a batch. `delayMs` and `runAt` exclude each other (checked in code). */
 export const JobRequest = Type.Object(
@@ -11,7 +12,7 @@ export const JobRequest = Type.Object(
     payload: Type.Unknown(),
     queue: Type.Optional(Type.String({ pattern: queueNamePattern })),
     priority: Type.Optional(Type.Enum([...lanes])),
-    delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: LONGEST_DELAY_MS })),
+    delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: longestDelayMs })),
     /** ISO 8601 with an offset; a moment in the past means now. */
     runAt: Type.Optional(Type.String({ format: 'date-time' })),
     /** Not started after this moment. */
@@ -42,6 +43,12 @@ export interface BatchAnswer {
   readonly ids: readonly (string | null)[];
   readonly errors: readonly { readonly index: number; readonly code: ErrorCode; readonly detail: string }[];
 }
+
+/** The 422 or 503 of `POST /v1/jobs/batch`, when no item was accepted: a problem that tells the items' own faults too. */
+export type BatchRefusal = Problem & BatchAnswer;
+
+/** The 503 of `GET /readyz`: what is not ready, by name, and why. The 200 is `{"status":"ready"}`. */
+export type NotReady = Problem & { readonly reasons: Readonly<Record<string, string>> };
 
 /** Every `code` of an error answer, and its HTTP status. */
 export const errorStatus = {
