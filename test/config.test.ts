@@ -1,0 +1,409 @@
+/** Settings as a whole: defaults, all faults at once, secrets, files, roles. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { laterSettings, settings } from '../src/config/settings.js';
+import { type Environment, loadClientConfig, loadConfig, type Role } from '../src/config.js';
+import { Invalid } from '../src/job/errors.js';
+
+const hash = createHash('sha256').update('a key').digest('hex');
+const password = 'hunter2hunter2';
+
+/** The lines of the message below its head, or none when the settings are good. */
+function faultsOf(env: Environment, role: Role = 'start'): string[] {
+  try {
+    loadConfig(env, role);
+    return [];
+  } catch (error) {
+    if (!(error instanceof Invalid)) throw error;
+    expect(error.code).to.equal('bad_settings');
+    const [head, ...lines] = error.message.split('\n');
+    const plural = lines.length === 1 ? '1 setting is' : `${lines.length} settings are`;
+    expect(head).to.equal(`${plural} at fault:`);
+    return lines.map((line) => line.trim());
+  }
+}
+
+function onlyFault(env: Environment, role: Role = 'start'): string {
+  const faults = faultsOf(env, role);
+  expect(faults, JSON.stringify(env)).to.have.length(1);
+  return faults[0] ?? '';
+}
+
+describe('settings', () => {
+  let folder: string;
+  const file = (name: string, content: string | Buffer): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('have the defaults of the contract', () => {
+    expect(loadConfig({}, 'start')).to.deep.equal({
+      host: '127.0.0.1',
+      port: 8080,
+      workerPort: 8081,
+      amqpUrls: undefined,
+      amqpPrefix: 'sluice',
+      logLevel: 'info',
+      apiKeys: [],
+      handlersModule: undefined,
+      queues: [],
+      workerConcurrency: 10,
+      workerQueues: undefined,
+      workerPrefetch: undefined,
+      jobMaxAttempts: 5,
+      jobTimeoutMs: 60_000,
+      retryBaseMs: 1000,
+      retryMaxMs: 600_000,
+      shutdownGraceMs: 25_000,
+      publishWindow: 4096,
+      maxBodyBytes: 1_048_576,
+      maxBatchBytes: 67_108_864,
+      maxBatchJobs: 10_000,
+      smtpUrl: undefined,
+      smtpFrom: undefined,
+      httpPushSecret: undefined,
+      httpPushAllowPrivate: false,
+    });
+  });
+
+  it('are read from the environment', () => {
+    const handlers = file('handlers.js', '');
+    const config = loadConfig(
+      {
+        HOST: '::1',
+        PORT: '0',
+        WORKER_PORT: '65535',
+        AMQP_URL: `amqps://me:${password}@rabbit:5671/prod`,
+        AMQP_PREFIX: 'mine',
+        LOG_LEVEL: 'debug',
+        API_KEYS: `ci:submit+read:${hash}, ops:operate:${hash.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))}`,
+        HANDLERS: handlers,
+        QUEUES: 'mail, reports',
+        WORKER_CONCURRENCY: '7',
+        WORKER_QUEUES: 'default,mail:5',
+        WORKER_PREFETCH: '20',
+        RETRY_BASE_MS: '500',
+        RETRY_MAX_MS: '500',
+        SHUTDOWN_GRACE_MS: '0',
+        SMTP_URL: 'smtps://mail.example.com',
+        SMTP_FROM: 'Jobs <jobs@example.com>',
+        HTTP_PUSH_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+        HTTP_PUSH_ALLOW_PRIVATE: 'true',
+      },
+      'work',
+    );
+    expect(config).to.include({
+      host: '::1',
+      port: 0,
+      workerPort: 65_535,
+      amqpPrefix: 'mine',
+      logLevel: 'debug',
+    });
+    expect(config).to.include({
+      handlersModule: handlers,
+      workerConcurrency: 7,
+      workerPrefetch: 20,
+      retryMaxMs: 500,
+    });
+    expect(config).to.include({
+      shutdownGraceMs: 0,
+      smtpFrom: 'Jobs <jobs@example.com>',
+      httpPushAllowPrivate: true,
+    });
+    expect(config.amqpUrls?.map((url) => url.reveal())).to.deep.equal([
+      `amqps://me:${password}@rabbit:5671/prod`,
+    ]);
+    expect(config.queues).to.deep.equal(['mail', 'reports']);
+    expect(config.workerQueues).to.deep.equal([
+      { queue: 'default', concurrency: 7 },
+      { queue: 'mail', concurrency: 5 },
+    ]);
+    expect(config.apiKeys.map(({ name, scopes }) => ({ name, scopes }))).to.deep.equal([
+      { name: 'ci', scopes: ['submit', 'read'] },
+      { name: 'ops', scopes: ['operate'] },
+    ]);
+    expect(config.apiKeys[0]?.sha256.toString('hex')).to.equal(hash);
+    expect(config.smtpUrl?.reveal()).to.equal('smtps://mail.example.com');
+  });
+
+  it('are frozen all the way down', () => {
+    const config = loadConfig(
+      { WORKER_QUEUES: 'mail:5', API_KEYS: `ci:submit:${hash}`, QUEUES: 'mail' },
+      'start',
+    );
+    for (const part of [
+      config,
+      config.workerQueues,
+      config.workerQueues?.[0],
+      config.apiKeys,
+      config.apiKeys[0],
+      config.queues,
+    ]) {
+      expect(part).to.not.equal(undefined);
+      expect(Object.isFrozen(part)).to.equal(true);
+    }
+  });
+
+  it('count an empty string as unset', () => {
+    expect(
+      loadConfig({ PORT: '', AMQP_URL: '', AMQP_URL_FILE: '', AMPQ_URL: '', DATABASE_URL: '' }, 'start').port,
+    ).to.equal(8080);
+  });
+
+  it('report every fault at once, with name, value and what is expected', () => {
+    const faults = faultsOf({
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      WORKER_CONCURRENCY: 'abc',
+      QUEUES: 'a.b',
+      AMPQ_URL: 'amqp://rabbit',
+      DATA_DIR: '/data',
+      RETRY_BASE_MS: '2000',
+      RETRY_MAX_MS: '1000',
+    });
+    expect(faults).to.have.length(7);
+    const all = faults.join('\n');
+    expect(all).to.match(/^PORT="70000": too large; expected a whole number, 0 to 65535$/m);
+    expect(all).to.match(/^LOG_LEVEL="loud": .*expected one of fatal error warn info/m);
+    expect(all).to.match(/^WORKER_CONCURRENCY="abc": .*expected a whole number, 1 to 10000$/m);
+    expect(all).to.match(/^QUEUES="a\.b": item 1: /m);
+    expect(all).to.match(/^AMPQ_URL: .*did you mean AMQP_URL\?$/m);
+    expect(all).to.match(/^DATA_DIR: this version of Sluice does not have this setting yet/m);
+    expect(all).to.match(/^RETRY_MAX_MS="1000": .*at least RETRY_BASE_MS, which is 2000$/m);
+  });
+
+  it('take whole numbers in plain digits only', () => {
+    for (const text of [
+      '1e3',
+      '0x10',
+      ' 5 ',
+      '5.0',
+      '5,0',
+      '+5',
+      '-5',
+      '05',
+      '5\r',
+      '٥',
+      'NaN',
+      'Infinity',
+      '9'.repeat(40),
+    ]) {
+      expect(onlyFault({ WORKER_CONCURRENCY: text })).to.include(
+        `WORKER_CONCURRENCY=${JSON.stringify(text)}`,
+      );
+    }
+    expect(loadConfig({ WORKER_CONCURRENCY: '5' }, 'work').workerConcurrency).to.equal(5);
+  });
+
+  it('keep every number within its bounds, and every timer below 2^31 ms', () => {
+    for (const { name, kind } of Object.values(settings)) {
+      const [, least, most] = /whole number.*?, (\d+) to (\d+)/.exec(kind.expects) ?? [];
+      if (least === undefined || most === undefined) continue;
+      const pairs = { RETRY_MAX_MS: { RETRY_BASE_MS: '1' }, RETRY_BASE_MS: { RETRY_MAX_MS: '2147483647' } };
+      const others = {
+        MAX_BODY_BYTES: { MAX_BATCH_BYTES: '268435456' },
+        MAX_BATCH_BYTES: { MAX_BODY_BYTES: '1' },
+        ...pairs,
+      };
+      const beside = Object.entries(others).find(([key]) => key === name)?.[1] ?? {};
+      expect(faultsOf({ ...beside, [name]: least }), `${name}=${least}`).to.deep.equal([]);
+      expect(faultsOf({ ...beside, [name]: most }), `${name}=${most}`).to.deep.equal([]);
+      expect(onlyFault({ ...beside, [name]: String(Number(most) + 1) })).to.include('too large');
+      if (Number(least) > 0)
+        expect(onlyFault({ ...beside, [name]: String(Number(least) - 1) })).to.include('too small');
+      if (name.endsWith('_MS')) expect(Number(most)).to.be.below(2 ** 31);
+    }
+  });
+
+  it('take only the words true and false', () => {
+    for (const text of ['TRUE', 'yes', '1', '0', 'on', 'true ']) {
+      expect(onlyFault({ HTTP_PUSH_ALLOW_PRIVATE: text })).to.include('expected true or false');
+    }
+  });
+
+  it('refuse settings whose feature this version does not have, without showing them', () => {
+    for (const name of laterSettings) {
+      const fault = onlyFault({ [name]: `postgres://u:${password}@db` });
+      expect(fault).to.match(
+        new RegExp(`^${name}: this version of Sluice does not have this setting yet; unset it$`),
+      );
+    }
+  });
+
+  it('never show a secret, neither in faults nor printed', () => {
+    const bad: Environment = {
+      AMQP_URL: `amqp://me:${password}@rabbit:notaport`,
+      API_KEYS: `ci:submit:${password}`,
+      SMTP_URL: `http://me:${password}@mail`,
+      HTTP_PUSH_SECRET: password,
+      AMPQ_URL: `amqp://me:${password}@rabbit`,
+    };
+    const message = faultsOf(bad).join('\n');
+    for (const name of Object.keys(bad)) expect(message).to.include(name);
+    expect(message).not.to.include(password);
+    const good = loadConfig({ AMQP_URL: `amqp://me:${password}@rabbit` }, 'start');
+    const url = good.amqpUrls?.[0];
+    expect(url?.reveal()).to.include(password);
+    for (const shown of [
+      inspect(good, { depth: 9, showHidden: true }),
+      JSON.stringify(good),
+      String(url),
+      `${url}`,
+      inspect(url),
+    ]) {
+      expect(shown).to.include('***');
+      expect(shown).not.to.include(password);
+    }
+  });
+
+  it('show a long or odd value short and escaped', () => {
+    const fault = onlyFault({ LOG_LEVEL: `\u001b[31m\n${'x'.repeat(5000)}` });
+    expect(fault).to.include('\\u001b[31m\\nxxx').and.to.have.length.below(400);
+  });
+
+  describe('as files', () => {
+    it('give a secret without the newline at its end', () => {
+      for (const end of ['', '\n', '\r\n']) {
+        const path = file('amqp', `amqp://me:${password}@rabbit${end}`);
+        expect(loadConfig({ AMQP_URL_FILE: path }, 'start').amqpUrls?.[0]?.reveal()).to.equal(
+          `amqp://me:${password}@rabbit`,
+        );
+      }
+      expect(loadClientConfig({ SLUICE_API_KEY_FILE: file('key', 'abc\n') }).apiKey?.reveal()).to.equal(
+        'abc',
+      );
+    });
+
+    it('are a fault beside the value itself', () => {
+      const fault = onlyFault({ AMQP_URL: 'amqp://rabbit', AMQP_URL_FILE: file('amqp', 'amqp://rabbit') });
+      expect(fault).to.include('AMQP_URL and AMQP_URL_FILE are both set');
+    });
+
+    it('that cannot be read name file and reason', () => {
+      mkdirSync(join(folder, 'd'), { recursive: true });
+      const cases = [
+        [join(folder, 'none'), 'ENOENT: no such file or directory'],
+        [join(folder, 'd'), 'EISDIR'],
+        [file('empty', '\n'), 'is empty'],
+        [file('binary', Buffer.from([0xff, 0xfe, 0xfd])), 'is not UTF-8 text'],
+        [file('long', 'x'.repeat(65_537)), 'is longer than 65536 bytes'],
+        ['/dev/zero', 'is longer than 65536 bytes'],
+      ] as const;
+      for (const [path, reason] of cases) {
+        expect(onlyFault({ SMTP_URL_FILE: path }))
+          .to.include(`SMTP_URL_FILE=${JSON.stringify(path)}`)
+          .and.to.include(reason);
+      }
+    });
+
+    it('hold values that are checked like any other, and shown as little', () => {
+      const fault = onlyFault({ AMQP_URL_FILE: file('amqp', `ftp://me:${password}@rabbit`) });
+      expect(fault).to.match(/^AMQP_URL_FILE \(a secret, not shown\): URL 1: it must begin with amqp/);
+      expect(fault).not.to.include(password);
+    });
+
+    it('do not show a secret that was put where its path belongs', () => {
+      const fault = onlyFault({ AMQP_URL_FILE: `amqp://me:${password}@rabbit` });
+      expect(fault)
+        .to.include('AMQP_URL_FILE')
+        .and.to.include('looks like the secret itself')
+        .and.not.to.include(password);
+    });
+
+    it('are for secrets only', () => {
+      expect(loadConfig({ PORT_FILE: '/nowhere' }, 'start').port).to.equal(8080);
+    });
+  });
+
+  describe('of access', () => {
+    it('refuse to take jobs from other machines without keys, and say how to make one', () => {
+      for (const role of ['start', 'serve'] as const) {
+        for (const host of ['0.0.0.0', '::', '10.1.2.3', 'jobs.example.com', '2001:db8::1']) {
+          const fault = onlyFault({ HOST: host }, role);
+          expect(fault).to.include(`HOST="${host}"`).and.to.include('API_KEYS');
+          expect(faultsOf({ HOST: host, API_KEYS: `ci:submit:${hash}` }, role)).to.deep.equal([]);
+        }
+        for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1']) {
+          expect(faultsOf({ HOST: host }, role)).to.deep.equal([]);
+        }
+      }
+      expect(faultsOf({ HOST: '0.0.0.0' }, 'work')).to.deep.equal([]);
+      expect(onlyFault({ HOST: '0.0.0.0', API_KEYS: 'nonsense' }, 'serve')).to.include('API_KEYS');
+    });
+
+    it('advise a command that makes a working key', () => {
+      const command = onlyFault({ HOST: '0.0.0.0' }).split('This makes a key and its entry: ')[1] ?? '';
+      const printed = execFileSync('sh', ['-c', command], { encoding: 'utf8' });
+      const [, key = '', entry] = /^key: (\w{64})\nAPI_KEYS=(\S+)\n$/.exec(printed) ?? [];
+      const config = loadConfig({ HOST: '0.0.0.0', API_KEYS: entry }, 'start');
+      expect(config.apiKeys[0]?.sha256).to.deep.equal(createHash('sha256').update(key).digest());
+    });
+
+    it('need the sender of mails beside their server, where mails are sent', () => {
+      expect(onlyFault({ SMTP_URL: 'smtp://mail' }, 'work')).to.match(
+        /^SMTP_FROM: not set although SMTP_URL is/,
+      );
+      expect(faultsOf({ SMTP_URL: 'smtp://mail' }, 'serve')).to.deep.equal([]);
+    });
+  });
+
+  it('need room for one job in a batch', () => {
+    expect(onlyFault({ MAX_BODY_BYTES: '100', MAX_BATCH_BYTES: '99' })).to.include(
+      'at least MAX_BODY_BYTES, which is 100',
+    );
+  });
+
+  it('tell of the service links of Kubernetes', () => {
+    expect(onlyFault({ WORKER_PORT: 'tcp://10.0.0.1:8081' })).to.include('enableServiceLinks: false');
+  });
+
+  it('never fail in another way, whatever the environment holds', () => {
+    const name = fc.oneof(
+      fc.constantFrom(...Object.values(settings).map((one) => one.name)),
+      fc.string({ unit: 'binary' }),
+    );
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.string({ unit: 'binary' })), (env) => {
+        faultsOf(env);
+      }),
+    );
+  });
+});
+
+describe('client settings', () => {
+  it('have a default and give way to options', () => {
+    expect(loadClientConfig({})).to.deep.equal({ url: 'http://127.0.0.1:8080', apiKey: undefined });
+    expect(loadClientConfig({ SLUICE_URL: 'https://jobs.example.com/sluice/' }).url).to.equal(
+      'https://jobs.example.com/sluice',
+    );
+    expect(loadClientConfig({ SLUICE_URL: 'nonsense' }, { url: 'http://here' }).url).to.equal('http://here');
+  });
+
+  it('are checked, and their near misses found', () => {
+    const wrong = { SLUICE_URL: 'jobs.example.com', SLUICE_APIKEY: 'abc', SLUICE_API_KEY: `a ${password}` };
+    expect(() => loadClientConfig(wrong))
+      .to.throw(Invalid)
+      .with.property('message')
+      .that.matches(/^3 settings/)
+      .and.matches(/SLUICE_URL="jobs.example.com": it must begin with http/)
+      .and.matches(/SLUICE_APIKEY: .* did you mean SLUICE_API_KEY/)
+      .and.not.includes(password);
+  });
+
+  it('leave the settings of the services alone', () => {
+    expect(loadClientConfig({ PORT: 'abc', DATABASE_URL: 'x', AMPQ_URL: 'y' }).url).to.equal(
+      'http://127.0.0.1:8080',
+    );
+  });
+});
