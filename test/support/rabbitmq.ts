@@ -15,8 +15,16 @@ const run = promisify(execFile);
 export interface RabbitNode {
   readonly url: string;
   readonly port: number;
-  /** `kill -9` of the broker: sockets are reset, nothing is flushed. Resolves when the process is gone. */
+  /**
+   * `kill -9` of the broker: sockets are reset, nothing is flushed. Resolves when the process is gone. The register of
+   * quorum queues is written out before, see `settle`.
+   */
   kill(): Promise<void>;
+  /**
+   * Makes quorum queues survive a kill from now on. RabbitMQ writes its register of them (Ra's `names.dets`) only about
+   * a second after a declaration; killed before, a node starts such a queue anew, without its confirmed messages.
+   */
+  settle(): Promise<void>;
   /** An orderly stop. */
   stop(): Promise<void>;
   /** Starts it again on the same port with the same data; kills it before if it runs. Resolves when it can be used. */
@@ -111,12 +119,19 @@ async function createNode(
   const rabbitmqctl = async (...args: string[]): Promise<string> =>
     (await run(join(bin, 'rabbitmqctl'), ['-q', ...args], { env })).stdout;
 
+  const settle = async (): Promise<void> =>
+    void (await rabbitmqctl('eval', '[ok = dets:sync(Table) || Table <- dets:all()].'));
+
   await boot();
   let removed: Promise<void> | undefined;
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
-    kill: () => end('SIGKILL'),
+    async kill() {
+      if (server !== undefined) await settle();
+      await end('SIGKILL');
+    },
+    settle,
     stop: () => end('SIGTERM'),
     restart: boot,
     rabbitmqctl,
