@@ -52,21 +52,21 @@ export type Settle = (delivery: Delivery, verdict: Verdict) => Promise<boolean>;
 
 export function createSettle({ clock, random, log, abandoned }: SettleOptions): Settle {
   return async function settle(delivery, verdict) {
-    for (let tries = 1; !abandoned.aborted; tries++) {
+    for (let tries = 1; ; tries++) {
       try {
         await carryOut(delivery, verdict);
         return true;
       } catch (error) {
-        if (error instanceof Lost) return false;
+        if (error instanceof Lost || abandoned.aborted) return false;
         const delayMs = nextDelayMs(tries, tryAgain, random);
         log.warn(
           { job: delivery.job.id, outcome: verdict.kind, tries, delayMs, err: error },
           'the broker did not take the outcome of a job; it is tried again while the job is in our hands',
         );
         await sleep(clock, delayMs, abandoned);
+        if (abandoned.aborted) return false;
       }
     }
-    return false;
   };
 }
 
