@@ -161,9 +161,11 @@ function isoTime(ms: number, otherwiseMs: number): string {
   return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString();
 }
 
-function contextOf(job: Job, signal: AbortSignal, log: Log): HandlerContext {
+function contextOf(job: Job, signal: () => AbortSignal, log: Log): HandlerContext {
   return Object.freeze({
-    signal,
+    get signal() {
+      return signal();
+    },
     log: handlerLog(job, log),
     progress(percent: number, note?: string) {
       log.debug({ job: job.id, percent, note }, 'progress');

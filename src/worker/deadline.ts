@@ -38,10 +38,13 @@ export interface CourseLimits {
   readonly graceMs: number;
 }
 
-/** Starts `work` at once. Whatever it throws or rejects with, also late, is caught here. */
-export function runWithDeadline(work: (signal: AbortSignal) => unknown, limits: CourseLimits): Course {
+/**
+ * Starts `work` at once. Whatever it throws or rejects with, also late, is caught here. The signal is made when it is
+ * first asked for: it is the dearest part of an attempt, and short handlers never look at it.
+ */
+export function runWithDeadline(work: (signal: () => AbortSignal) => unknown, limits: CourseLimits): Course {
   const { clock, timeoutMs, graceMs } = limits;
-  const controller = new AbortController();
+  let controller: AbortController | undefined;
   let phase: 'running' | 'timedOut' | 'aborted' | 'over' = 'running';
   let end: (ended: Ended) => void = () => {};
   let release: (how: 'ended' | 'ignored') => void = () => {};
@@ -53,13 +56,18 @@ export function runWithDeadline(work: (signal: AbortSignal) => unknown, limits: 
   });
   let cancelTimer = clock.after(timeoutMs, expire);
 
+  function controllerOf(): AbortController {
+    controller ??= new AbortController();
+    return controller;
+  }
+
   function expire(): void {
     phase = 'timedOut';
     const reason = new TimedOut(timeoutMs);
     // Before the signal: an answer to the abort is no result in time.
     end({ kind: 'thrown', thrown: reason });
     cancelTimer = clock.after(graceMs, () => release('ignored'));
-    controller.abort(reason);
+    controllerOf().abort(reason);
   }
 
   function over(how: Ended): void {
@@ -69,7 +77,7 @@ export function runWithDeadline(work: (signal: AbortSignal) => unknown, limits: 
     release('ended');
   }
 
-  const call = async (): Promise<unknown> => work(controller.signal);
+  const call = async (): Promise<unknown> => work(() => controllerOf().signal);
   void call().then(
     (value) => over({ kind: 'returned', value }),
     (thrown: unknown) => over(phase === 'aborted' ? { kind: 'aborted' } : { kind: 'thrown', thrown }),
@@ -86,7 +94,7 @@ export function runWithDeadline(work: (signal: AbortSignal) => unknown, limits: 
         end({ kind: 'aborted' });
         release('ignored');
       });
-      controller.abort(new ShuttingDown());
+      controllerOf().abort(new ShuttingDown());
     },
   };
 }

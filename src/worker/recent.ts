@@ -7,7 +7,7 @@ export interface Recent<Held, Verdict> {
   /** How it ended, as long as it is remembered. */
   verdict(key: string): Verdict | undefined;
   hold(key: string, held: Held): void;
-  /** No longer held; its end is remembered until `capacity` later ones have ended. */
+  /** No longer held; its end is remembered at least until `capacity` later ones have ended. */
   finish(key: string, verdict: Verdict): void;
   /** No longer held, and as if it had never been: it may come again and is run then. */
   forget(key: string): void;
@@ -19,30 +19,31 @@ export function attemptKey(job: Pick<Job, 'id' | 'run' | 'attempt'>): string {
   return `${job.id}/${job.run}/${job.attempt}`;
 }
 
-/** What is held is bounded by the prefetch, what has ended by `capacity`. */
+/**
+ * What is held is bounded by the prefetch, what has ended by twice `capacity`. Two generations instead of one Map whose
+ * oldest key is deleted: finding the first key of a Map costs a walk over all that were deleted before it.
+ */
 export function createRecent<Held, Verdict>(capacity: number): Recent<Held, Verdict> {
   const held = new Map<string, Held>();
-  const ended = new Map<string, Verdict>(); // a Map keeps the order of insertion: the first key is the oldest
+  let younger = new Map<string, Verdict>();
+  let older = new Map<string, Verdict>();
   return {
     held: (key) => held.get(key),
-    verdict: (key) => ended.get(key),
+    verdict: (key) => younger.get(key) ?? older.get(key),
     hold(key, value) {
       held.set(key, value);
     },
     finish(key, verdict) {
       held.delete(key);
-      ended.delete(key);
-      ended.set(key, verdict);
-      if (ended.size > capacity) {
-        for (const oldest of ended.keys()) {
-          ended.delete(oldest);
-          break;
-        }
-      }
+      younger.set(key, verdict);
+      if (younger.size < capacity) return;
+      older = younger;
+      younger = new Map();
     },
     forget(key) {
       held.delete(key);
-      ended.delete(key);
+      younger.delete(key);
+      older.delete(key);
     },
     allHeld: () => [...held.values()],
   };

@@ -10,7 +10,7 @@ function setup() {
   let signal = new AbortController().signal;
   const course = runWithDeadline(
     (given) => {
-      signal = given;
+      signal = given();
       return new Promise((yes, no) => {
         resolve = yes;
         reject = no;
@@ -69,6 +69,21 @@ describe('a course under a deadline', () => {
     const ended = await course.ended;
     expect(ended).to.have.property('thrown').that.is.instanceOf(TimedOut);
     expect(signal.reason).to.be.instanceOf(TimedOut);
+  });
+
+  it('shows an aborted signal also to work that asks for it only afterwards', async () => {
+    const clock = createManualClock();
+    let ask: () => AbortSignal = () => new AbortController().signal;
+    runWithDeadline(
+      (signal) => {
+        ask = signal;
+        return new Promise(() => {});
+      },
+      { clock, timeoutMs: 10, graceMs: 1 },
+    );
+    await clock.advance(10);
+    expect(ask().reason).to.be.instanceOf(TimedOut);
+    expect(ask()).to.equal(ask());
   });
 
   it('stays timed out when the work answers its signal with a result', async () => {
