@@ -2,8 +2,8 @@
 
 /** Tokens of RFC 8259; each matches at one position only. */
 const space = /[ \t\n\r]*/y;
-const scalar =
-  /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/uy;
+const word = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
  * The fault of a text that is no JSON, in words with line and column (both from 1), or undefined for JSON.
@@ -28,6 +28,10 @@ function excerpt(text: string, at: number): string {
   return JSON.stringify(text.slice(at, at + 20));
 }
 
+const quote = 0x22;
+const backslash = 0x5c;
+const firstPrintable = 0x20;
+
 /** A flat scan with a stack of open brackets, so that depth costs no call stack. */
 export function faultPosition(text: string): number {
   let at = 0;
@@ -39,9 +43,29 @@ export function faultPosition(text: string): number {
     at += match[0].length;
     return true;
   };
+  // By hand: a regular expression runs out of stack on a string of some millions of characters.
+  const takeString = (): boolean => {
+    const start = at;
+    if (text[at] !== '"') return false;
+    at += 1;
+    for (;;) {
+      const code = text.charCodeAt(at);
+      if (code === quote) {
+        at += 1;
+        return true;
+      }
+      if (code === backslash && take(escaped)) continue;
+      // NaN behind the end of the text
+      if (code === backslash || !(code >= firstPrintable)) {
+        at = start;
+        return false;
+      }
+      at += 1;
+    }
+  };
   const takeKey = (): boolean => {
     take(space);
-    if (text[at] !== '"' || !take(scalar)) return false;
+    if (!takeString()) return false;
     take(space);
     if (text[at] !== ':') return false;
     at += 1;
@@ -60,7 +84,7 @@ export function faultPosition(text: string): number {
         continue;
       }
       at += 1;
-    } else if (!take(scalar)) {
+    } else if (!takeString() && !take(word)) {
       return at;
     }
     // A value is complete: close what ends here, or go on behind a comma.

@@ -6,6 +6,7 @@ export interface Progress {
   update(done: number, note: string): void;
   /** Writes a line without tearing the bar. */
   line(text: string): void;
+  /** Draws the last state. Works twice. */
   stop(): void;
 }
 
@@ -14,16 +15,23 @@ export function createProgress(stream: NodeJS.WriteStream, total: number | undef
   if (!stream.isTTY || total === undefined || total === 0) {
     return { update: () => undefined, line: (text) => void stream.write(`${text}\n`), stop: () => undefined };
   }
-  const bars = new MultiBar({
-    stream,
+  // Its `gracefulExit` would swallow the first Ctrl-C; so nothing is changed on the terminal that would have to be restored.
+  const settings = {
     format: '{bar} {percentage}% | {note}',
-    hideCursor: true,
-    clearOnComplete: false,
-  });
+    gracefulExit: false,
+    hideCursor: false,
+    linewrap: true,
+  };
+  const bars = new MultiBar({ stream, ...settings });
   const bar = bars.create(total, 0, { note: '' });
   return {
     update: (done, note) => bar.update(Math.min(done, total), { note }),
     line: (text) => bars.log(`${text}\n`),
-    stop: () => bars.stop(),
+    stop: () => {
+      if (!bars.isActive) return;
+      // Lines still in its buffer are written by an update only.
+      bars.update();
+      bars.stop();
+    },
   };
 }
