@@ -3,7 +3,7 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls `run` once after `ms`; the function returned calls it off. The timer keeps no process alive. */
+  /** Calls `run` once after `ms`; the function returned calls it off. A pending call keeps the process alive. */
   after(ms: number, run: () => void): () => void;
 }
 
@@ -14,7 +14,6 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
-    timer.unref();
     return () => clearTimeout(timer);
   },
 };

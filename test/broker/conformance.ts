@@ -194,7 +194,7 @@ export function exerciseBroker(name: string, openBench: () => Promise<Bench>): v
       const later = createInbox((again) => void again.ack());
       await second.consume(source, later.take);
       await later.first(5);
-      expect(later.ids()).to.deep.equal(new Set(jobs.map((job) => job.id)));
+      expect(later.ids).to.deep.equal(new Set(jobs.map((job) => job.id)));
       const lost = await delivery?.ack().then(
         () => undefined,
         (error: unknown) => error,

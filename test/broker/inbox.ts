@@ -26,17 +26,20 @@ export interface Inbox {
   first(count: number): Promise<Delivery[]>;
   /** Resolves once the condition holds, looked at after each delivery. */
   until(holds: (deliveries: readonly Delivery[]) => boolean): Promise<void>;
-  ids(): Set<string>;
+  /** The ids of all jobs delivered so far; grows as they come. */
+  readonly ids: ReadonlySet<string>;
 }
 
 /** @param onDelivery  called first, such as an ack of everything */
 export function createInbox(onDelivery: (delivery: Delivery) => void = () => {}): Inbox {
   const deliveries: Delivery[] = [];
+  const ids = new Set<string>();
   let waiters: { holds: (all: readonly Delivery[]) => boolean; resolve: () => void }[] = [];
   const inbox: Inbox = {
     deliveries,
     take(delivery) {
       deliveries.push(delivery);
+      ids.add(delivery.job.id);
       onDelivery(delivery);
       waiters = waiters.filter(({ holds, resolve }) => {
         if (!holds(deliveries)) return true;
@@ -52,7 +55,7 @@ export function createInbox(onDelivery: (delivery: Delivery) => void = () => {})
       if (holds(deliveries)) return Promise.resolve();
       return new Promise((resolve) => waiters.push({ holds, resolve }));
     },
-    ids: () => new Set(deliveries.map((delivery) => delivery.job.id)),
+    ids,
   };
   return inbox;
 }

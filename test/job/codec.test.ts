@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { v4, v7 } from 'uuid';
-import { decode, encodeDeath, encodeHeaders, type Envelope, withoutBrokerHeaders } from '../../src/job/codec.js';
+import {
+  decode,
+  type Envelope,
+  encodeDeath,
+  encodeHeaders,
+  withoutBrokerHeaders,
+} from '../../src/job/codec.js';
 import { Undecodable } from '../../src/job/errors.js';
 import { acceptedAtMs, type Job, lanes } from '../../src/job/job.js';
 
@@ -37,7 +43,11 @@ describe('codec', () => {
     fc.assert(
       fc.property(anyJob, (job) => {
         const headers = encodeHeaders(job) ?? {};
-        const read = decode({ messageId: job.id, type: job.type, headers, body: job.body }, job.queue, job.lane);
+        const read = decode(
+          { messageId: job.id, type: job.type, headers, body: job.body },
+          job.queue,
+          job.lane,
+        );
         expect(read).to.deep.equal(job);
       }),
     );
@@ -63,7 +73,11 @@ describe('codec', () => {
     ['attempt 0', { headers: { 'sluice-attempt': 0 } }, /sluice-attempt/],
     ['an attempt as text', { headers: { 'sluice-attempt': '1' } }, /sluice-attempt/],
     ['a fraction of a run', { headers: { 'sluice-run': 1.5 } }, /sluice-run/],
-    ['an endless timeout', { headers: { 'sluice-timeout-ms': Number.POSITIVE_INFINITY } }, /sluice-timeout-ms/],
+    [
+      'an endless timeout',
+      { headers: { 'sluice-timeout-ms': Number.POSITIVE_INFINITY } },
+      /sluice-timeout-ms/,
+    ],
     ['a due time before time', { headers: { 'sluice-due-ms': -1 } }, /sluice-due-ms/],
     ['a number as traceparent', { headers: { traceparent: 1 } }, /traceparent/],
   ];
@@ -80,7 +94,12 @@ describe('codec', () => {
 
   it('drops the headers that make a broker take a republish for a cycle, and only those', () => {
     const own = { 'sluice-run': 2, 'x-mine': 'a', 'x-deathly': 'b' };
-    const brokers = { 'x-death': [], 'x-first-death-queue': 'q', 'x-last-death-reason': 'r', 'x-delivery-count': 3 };
+    const brokers = {
+      'x-death': [],
+      'x-first-death-queue': 'q',
+      'x-last-death-reason': 'r',
+      'x-delivery-count': 3,
+    };
     expect(withoutBrokerHeaders({ ...own, ...brokers })).to.deep.equal(own);
   });
 

@@ -1,7 +1,7 @@
 /** The RabbitMQ engine: two connections, one to publish and one to consume, so that a blocked publisher never stops an ack. */
 import { Invalid } from '../../job/errors.js';
 import type { Job } from '../../job/job.js';
-import type { Clock } from '../../runtime/clock.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Broker, BrokerStats } from '../broker.js';
 import { createConnection } from './connection.js';
@@ -33,6 +33,11 @@ export interface RabbitBrokerOptions {
 }
 
 const FLUSH_TIMEOUT_MS = 5_000;
+/**
+ * A quorum queue that is declared again at once after its deletion keeps its old consumers on the books and delivers into
+ * nothing (3.10); a moment later they have been told of the end, and subscribe anew.
+ */
+const REDECLARE_AFTER_MS = 1_000;
 
 export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const { urls, prefix, clock, random, log } = options;
@@ -93,11 +98,14 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
 
   let redeclaring: Promise<void> | undefined;
   function redeclare(): Promise<void> {
-    const model = consuming.current();
-    if (model === undefined) return Promise.resolve();
-    redeclaring ??= declareTopology(model, topology).finally(() => {
-      redeclaring = undefined;
-    });
+    redeclaring ??= sleep(clock, REDECLARE_AFTER_MS)
+      .then(() => {
+        const model = consuming.current();
+        return model && declareTopology(model, topology);
+      })
+      .finally(() => {
+        redeclaring = undefined;
+      });
     return redeclaring;
   }
 

@@ -56,6 +56,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     const model = await connect(url, name);
     const closed = new Promise<void>((resolve) => {
       model.once('close', () => resolve());
+      socketOf(model).once('close', () => resolve()); // After a `destroy` amqplib says nothing.
     });
     let lastError: unknown;
     model.on('error', (error) => {
@@ -186,8 +187,9 @@ function explain(cause: unknown, url: string): Error {
   if (message.includes('ACCESS-REFUSED') || message.includes('ACCESS_REFUSED')) {
     return new Invalid('broker_refused', `${host} refuses the user '${username || 'guest'}': mend user and password in AMQP_URL (${message})`, { cause });
   }
-  if (message.includes('NOT_ALLOWED') || message.includes('NOT-ALLOWED')) {
-    return new Invalid('broker_refused', `${host} has no virtual host '${pathname.slice(1) || '/'}' for this user: mend the path of AMQP_URL (${message})`, { cause });
+  // amqplib does not show the broker's 530 NOT_ALLOWED here, only that it closed instead of opening.
+  if (message.includes('Expected ConnectionOpenOk')) {
+    return new Invalid('broker_refused', `${host} has no virtual host '${pathname.slice(1) || '/'}' for the user '${username || 'guest'}': mend the path of AMQP_URL`, { cause });
   }
   return new Error(`${host}: ${message}`, { cause });
 }

@@ -19,7 +19,7 @@ export interface Links {
   close(): Promise<void>;
 }
 
-const GOODBYE_TIMEOUT_MS = 5_000;
+const GOODBYE_TIMEOUT_MS = 2_000;
 
 export function createLinks(clock: Clock): Links {
   const links = new Set<Link>();

@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { lanes } from '../../../src/job/job.js';
 import {
   addressOf,
   DELAY_LEVELS,
   DELAY_UNIT_MS,
   describeTopology,
   LONGEST_DELAY_MS,
-  routeOf,
   type Route,
+  routeOf,
 } from '../../../src/broker/rabbitmq/topology.js';
+import { lanes } from '../../../src/job/job.js';
 
 const topology = describeTopology('sluice', ['default', 'mail', 'eu']);
 
@@ -38,7 +38,8 @@ function follow(route: Route): { queues: string[]; heldMs: number } {
     if (ttl === undefined && exchanges.length === 0) return { queues, heldMs };
     expect(queues.length + exchanges.length, `ways out of ${exchange}`).to.equal(1);
     heldMs += Number(ttl ?? 0);
-    exchange = exchanges[0] ?? String(declared?.kind === 'queue' && declared.arguments['x-dead-letter-exchange']);
+    exchange =
+      exchanges[0] ?? String(declared?.kind === 'queue' && declared.arguments['x-dead-letter-exchange']);
   }
   throw new Error('the message runs in a circle');
 }
@@ -70,7 +71,10 @@ describe('topology', () => {
   it('publishes a job that is due, or overdue, straight into its lane', () => {
     const job = { queue: 'mail', lane: 'high' } as const;
     for (const delayMs of [0, -5_000]) {
-      expect(routeOf(topology.names, job, delayMs)).to.deep.equal({ exchange: 'sluice.jobs', key: 'mail.high' });
+      expect(routeOf(topology.names, job, delayMs)).to.deep.equal({
+        exchange: 'sluice.jobs',
+        key: 'mail.high',
+      });
     }
   });
 

@@ -1,0 +1,215 @@
+import amqp from 'amqplib';
+import { expect } from 'chai';
+import type { Broker } from '../../../src/broker/broker.js';
+import { Invalid, Unavailable } from '../../../src/job/errors.js';
+import { freePort } from '../../support/free-port.js';
+import { startProxy } from '../../support/proxy.js';
+import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
+import { createInbox, makeJob } from '../inbox.js';
+import { createRabbitBench, type RabbitBench } from './bench.js';
+
+const source = { queue: 'default', lane: 'normal', prefetch: 100 } as const;
+
+/** Publishes a job until it is confirmed, as a client that honours a 503 would. */
+async function insist(broker: Broker, job = makeJob()): Promise<string> {
+  for (;;) {
+    const stored = await broker.publish(job).then(
+      () => true,
+      () => false,
+    );
+    if (stored) return job.id;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('RabbitMQ recovery', () => {
+  let node: RabbitNode;
+  let bench: RabbitBench;
+  before(async () => {
+    node = await startNode();
+  });
+  after(() => node.remove());
+  beforeEach(() => {
+    bench = createRabbitBench(node.url);
+  });
+  afterEach(() => bench.close());
+
+  it('loses no confirmed job when the broker is killed under load, and delivers again afterwards', async () => {
+    const broker = await bench.open();
+    const accepted = new Set<string>();
+    const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
+    let isLoading = true;
+    const load = Array.from({ length: 50 }, async () => {
+      while (isLoading) {
+        const job = makeJob();
+        await broker.publish(job).then(
+          () => accepted.add(job.id),
+          () => new Promise((resolve) => setTimeout(resolve, 20)),
+        );
+      }
+    });
+    await broker.consume(source, inbox.take);
+    await inbox.first(500);
+    await node.kill();
+    await node.restart();
+    const before = accepted.size;
+    const mark = await insist(broker);
+    await inbox.until((all) => all.some((one) => one.job.id === mark));
+    isLoading = false;
+    await Promise.all(load);
+    expect(before).to.be.at.least(400);
+    expect(broker.stats.reconnects).to.be.at.least(2);
+    await inbox.until((all) => all.length >= accepted.size && [...accepted].every((id) => inbox.ids.has(id)));
+  });
+
+  it('consumes again after the broker has closed every connection', async () => {
+    const broker = await bench.open();
+    const inbox = createInbox((delivery) => void delivery.ack());
+    await broker.consume(source, inbox.take);
+    await insist(broker);
+    await inbox.first(1);
+    await node.closeAllConnections();
+    const mark = await insist(broker);
+    await inbox.until((all) => all.some((one) => one.job.id === mark));
+    while (!broker.health().ok) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
+  it('consumes again after its queue was deleted under it', async () => {
+    const broker = await bench.open();
+    const inbox = createInbox((delivery) => void delivery.ack());
+    await broker.consume(source, inbox.take);
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(`${bench.prefix}.jobs.default.normal`);
+    await connection.close();
+    const mark = await insist(broker);
+    await inbox.until((all) => all.some((one) => one.job.id === mark));
+  });
+
+  it('publishes again after its exchange was deleted under it', async () => {
+    const broker = await bench.open();
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    await channel.deleteExchange(`${bench.prefix}.jobs`);
+    await connection.close();
+    const mark = await insist(broker);
+    const inbox = createInbox();
+    await broker.consume(source, inbox.take);
+    const [delivery] = await inbox.first(1);
+    expect(delivery?.job.id).to.equal(mark);
+  });
+
+  it('sends a delayed job whose queue is gone to the dead letters, and holds up no other', async () => {
+    const broker = await bench.open();
+    const dueAtMs = Date.now() + 600;
+    await broker.publish(makeJob({ lane: 'low', dueAtMs }));
+    await broker.publish(makeJob({ dueAtMs }));
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(`${bench.prefix}.jobs.default.low`);
+    const inbox = createInbox((delivery) => void delivery.ack());
+    await broker.consume(source, inbox.take);
+    await inbox.first(1);
+    const dead = createInbox();
+    await channel.consume(`${bench.prefix}.dead`, () => dead.take({ job: makeJob() } as never), {
+      noAck: true,
+    });
+    await dead.first(1);
+    await connection.close();
+  });
+
+  it('moves a message that is no job to the dead letters with its raw bytes', async () => {
+    const broker = await bench.open();
+    await broker.consume(source, () => {
+      throw new Error('must not be delivered');
+    });
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    const raw = Buffer.from([0xff, 0x00, 0x01]);
+    channel.publish(`${bench.prefix}.jobs`, 'default.normal', raw, { messageId: 'x', headers: { mine: 1 } });
+    const message = await new Promise<amqp.ConsumeMessage>((resolve) => {
+      void channel.consume(`${bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
+    });
+    await connection.close();
+    expect(message.content).to.deep.equal(raw);
+    expect(message.properties.headers).to.include({ mine: 1, 'sluice-dead-reason': 'undecodable' });
+    expect(message.properties.messageId).to.equal('x');
+    expect(broker.stats.undecodable).to.equal(1);
+  });
+
+  it('uses the next host of its list when one is down', async () => {
+    const gone = `amqp://guest:guest@127.0.0.1:${await freePort()}`;
+    const broker = await bench.open({ urls: [gone, node.url] });
+    await broker.publish(makeJob());
+  });
+
+  it('gets through a network that cuts the connection again and again while it is being set up', async () => {
+    const proxy = await startProxy(node.url);
+    const broker = bench.make({ urls: [proxy.url] });
+    const started = broker.start();
+    for (let cut = 0; cut < 5; cut++) {
+      await proxy.nextConnection();
+      proxy.cut();
+    }
+    await started;
+    await insist(broker);
+    expect(broker.health().ok).to.equal(true);
+    await broker.stop();
+    await proxy.close();
+  });
+
+  const refusals: [string, () => string, RegExp][] = [
+    ['a wrong password', () => node.url.replace('guest:guest', 'guest:hunter2'), /password/],
+    ['a virtual host that does not exist', () => `${node.url}/nowhere`, /virtual host 'nowhere'/],
+  ];
+  for (const [what, url, message] of refusals) {
+    it(`does not start with ${what}, and says what to mend without the password`, async () => {
+      const broker = bench.make({ urls: [url()] });
+      const error = await broker.start().then(
+        () => undefined,
+        (reason: unknown) => reason as Error,
+      );
+      expect(error).to.be.instanceOf(Invalid);
+      expect(error?.message).to.match(message).and.not.include('hunter2');
+    });
+  }
+
+  it('does not start on a queue of the same name with other arguments', async () => {
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    await channel.assertQueue(`${bench.prefix}.dead`, { durable: true });
+    await connection.close();
+    const error = await bench
+      .make()
+      .start()
+      .then(
+        () => undefined,
+        (reason: unknown) => reason as Error,
+      );
+    expect(error).to.be.instanceOf(Invalid).with.property('code', 'topology_mismatch');
+    expect(error?.message).to.include(`${bench.prefix}.dead`);
+  });
+
+  it('stops while it is reconnecting', async () => {
+    const proxy = await startProxy(node.url);
+    const broker = await bench.open({ urls: [proxy.url] });
+    proxy.refuse(true);
+    proxy.cut();
+    await broker.stop();
+    const error = await broker.publish(makeJob()).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).to.be.instanceOf(Unavailable);
+    await proxy.close();
+  });
+
+  it('stops although its peer has fallen silent', async () => {
+    const proxy = await startProxy(node.url);
+    const broker = await bench.open({ urls: [proxy.url] });
+    await broker.consume(source, () => {});
+    proxy.pause();
+    await broker.stop();
+    await proxy.close();
+  });
+});
