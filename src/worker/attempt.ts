@@ -151,15 +151,17 @@ function snapshotOf(job: Job, payload: unknown): HandlerJob {
     payload,
     attempt: job.attempt,
     run: job.run,
-    acceptedAt: isoTime(acceptedAtMs(job), job.dueAtMs),
+    acceptedAt: acceptedAtOf(job),
   });
 }
 
-/** The id of a job that another program published need not be a UUID v7, and then holds no time. */
-function isoTime(ms: number, otherwiseMs: number): string {
-  const time = new Date(Number.isFinite(ms) ? ms : otherwiseMs);
+/** ISO 8601. The id of a job that another program published need not be a UUID v7, and then holds no time of acceptance. */
+function acceptedAtOf(job: Job): string {
+  const time = new Date(uuidV7.test(job.id) ? acceptedAtMs(job) : job.dueAtMs);
   return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString();
 }
+
+const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i;
 
 function contextOf(job: Job, signal: () => AbortSignal, log: Log): HandlerContext {
   return Object.freeze({
