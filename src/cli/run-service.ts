@@ -13,6 +13,7 @@ export interface DescribedService extends Service {
 
 /** The part of `process` that is used, so that a test can play it. */
 export interface HostProcess {
+  readonly stdin: { readonly isTTY?: boolean };
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   on(event: 'SIGINT' | 'SIGTERM', listener: (signal: 'SIGINT' | 'SIGTERM') => void): unknown;
@@ -22,7 +23,7 @@ export interface HostProcess {
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Ctrl-C under `npx` arrives twice: from the terminal, and passed on by npm. Two that close are one wish. */
+/** On a terminal, one Ctrl-C can arrive twice: from the terminal, and passed on by npm. Two that close are one wish. */
 const sameCtrlCMs = 300;
 
 /**
@@ -58,7 +59,9 @@ export async function runService(
   const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
     const now = clock.now();
     if (stoppedBy !== undefined) {
-      if (signal === 'SIGINT' && stoppedBy.signal === 'SIGINT' && now - stoppedBy.atMs < sameCtrlCMs) return;
+      const isEcho =
+        signal === 'SIGINT' && stoppedBy.signal === 'SIGINT' && now - stoppedBy.atMs < sameCtrlCMs;
+      if (isEcho && host.stdin.isTTY) return;
       log.warn({ signal }, 'second signal: ending at once; unfinished jobs will be delivered again');
       exit(exitCodes[signal]);
       return;

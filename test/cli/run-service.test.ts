@@ -7,6 +7,7 @@ import type { Clock } from '../../src/runtime/clock.js';
 import type { Log } from '../../src/runtime/log.js';
 
 class FakeProcess extends EventEmitter {
+  readonly stdin = { isTTY: false };
   readonly printed: string[] = [];
   readonly complained: string[] = [];
   readonly exits: number[] = [];
@@ -89,9 +90,10 @@ describe('a service process', () => {
     });
   }
 
-  it('takes one Ctrl-C that npm passes on a second time for one', async () => {
+  it('on a terminal, takes one Ctrl-C that npm passes on a second time for one', async () => {
     const stopping = gate();
     const { host, run, pass, exited } = setup({ stop: () => stopping.opened });
+    host.stdin.isTTY = true;
     await run();
     host.emit('SIGINT', 'SIGINT');
     pass(5);
