@@ -81,7 +81,12 @@ export interface BrokerStats {
 }
 
 export interface Inspection {
-  readonly lanes: readonly { readonly queue: string; readonly lane: Lane; readonly ready: number; readonly consumers: number }[];
+  readonly lanes: readonly {
+    readonly queue: string;
+    readonly lane: Lane;
+    readonly ready: number;
+    readonly consumers: number;
+  }[];
   readonly suspects: readonly { readonly queue: string; readonly ready: number }[];
   readonly deadLetters: number;
 }

@@ -5,7 +5,7 @@
  */
 import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
-import { acceptedAtMs, jobTypePattern, type Job, type Lane } from './job.js';
+import { acceptedAtMs, type Job, jobTypePattern, type Lane } from './job.js';
 import type { Death } from './outcome.js';
 
 /** A message as any AMQP client sees it, without a type of any client library. */
@@ -54,10 +54,13 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
   if (typeof id !== 'string' || !isUuid(id) || uuidVersion(id) !== 7) {
     throw new Undecodable('message_id must be a UUID of version 7');
   }
-  if (typeof type !== 'string' || !typePattern.test(type)) throw new Undecodable(`type must match ${jobTypePattern}`);
+  if (typeof type !== 'string' || !typePattern.test(type))
+    throw new Undecodable(`type must match ${jobTypePattern}`);
   const version = wholeNumber(headers, 'sluice-version', 1) ?? FORMAT_VERSION;
   if (version !== FORMAT_VERSION) {
-    throw new Undecodable(`sluice-version ${version} is not known here; this release reads version ${FORMAT_VERSION}`);
+    throw new Undecodable(
+      `sluice-version ${version} is not known here; this release reads version ${FORMAT_VERSION}`,
+    );
   }
   const optional = {
     maxAttempts: wholeNumber(headers, 'sluice-max-attempts', 1),

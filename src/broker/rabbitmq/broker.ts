@@ -151,7 +151,9 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
     publish(job) {
       if (job.dueAtMs - clock.now() > LONGEST_DELAY_MS) {
-        return Promise.reject(new Invalid('invalid_job', `a job can be delayed by at most ${LONGEST_DELAY_MS} ms (310 days)`));
+        return Promise.reject(
+          new Invalid('invalid_job', `a job can be delayed by at most ${LONGEST_DELAY_MS} ms (310 days)`),
+        );
       }
       return publisher.send(outgoingJob(job, route(job)));
     },
@@ -159,8 +161,10 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     takeSuspect: (queues) => suspects.take(queues),
     inspect: () => inspect(consuming.current(), topology),
     health() {
-      if (!publisher.isUp() || consuming.current() === undefined) return { ok: false, reason: 'no connection to the broker' };
-      if (publisher.isBlocked()) return { ok: false, reason: 'the broker takes no jobs: it is short of memory or disk' };
+      if (!publisher.isUp() || consuming.current() === undefined)
+        return { ok: false, reason: 'no connection to the broker' };
+      if (publisher.isBlocked())
+        return { ok: false, reason: 'the broker takes no jobs: it is short of memory or disk' };
       if (!consumers.areLive()) return { ok: false, reason: 'a subscription is not live' };
       return { ok: true };
     },

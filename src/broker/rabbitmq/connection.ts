@@ -74,10 +74,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     const abandon = (): void => void closeWithin(model, clock);
     stopping.signal.addEventListener('abort', abandon, { once: true });
     try {
-      await within(SET_UP_TIMEOUT_MS, clock, 'setting up the connection', Promise.race([
-        options.setUp(model),
-        closed.then(() => Promise.reject(lastError ?? new Error('the connection was closed during set-up'))),
-      ]));
+      await within(
+        SET_UP_TIMEOUT_MS,
+        clock,
+        'setting up the connection',
+        Promise.race([
+          options.setUp(model),
+          closed.then(() =>
+            Promise.reject(lastError ?? new Error('the connection was closed during set-up')),
+          ),
+        ]),
+      );
       if (stopping.signal.aborted) return;
       current = model;
       connections += 1;
@@ -85,7 +92,10 @@ export function createConnection(options: ConnectionOptions): Connection {
       cameUp();
       await closed;
       if (!stopping.signal.aborted) {
-        log.warn({ host, connection: name, reason: messageOf(lastError) }, 'lost the connection to the broker');
+        log.warn(
+          { host, connection: name, reason: messageOf(lastError) },
+          'lost the connection to the broker',
+        );
       }
     } finally {
       current = undefined;
@@ -107,7 +117,8 @@ export function createConnection(options: ConnectionOptions): Connection {
         });
       } catch (cause) {
         const error = explain(cause, url);
-        if (!stopping.signal.aborted) log.warn({ connection: name, reason: error.message }, 'no connection to the broker');
+        if (!stopping.signal.aborted)
+          log.warn({ connection: name, reason: error.message }, 'no connection to the broker');
         firstEnd(error);
       }
       const delayMs = random() * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(failures++, 30));
@@ -147,7 +158,8 @@ export function createConnection(options: ConnectionOptions): Connection {
 
 async function connect(url: string, name: string): Promise<ChannelModel> {
   const withHeartbeat = new URL(url);
-  if (!withHeartbeat.searchParams.has('heartbeat')) withHeartbeat.searchParams.set('heartbeat', String(HEARTBEAT_S));
+  if (!withHeartbeat.searchParams.has('heartbeat'))
+    withHeartbeat.searchParams.set('heartbeat', String(HEARTBEAT_S));
   // Without noDelay small frames wait some 40 ms for Nagle's algorithm against delayed acknowledgements.
   return amqp.connect(withHeartbeat.href, {
     noDelay: true,
@@ -185,11 +197,19 @@ function explain(cause: unknown, url: string): Error {
   const { host, username, pathname } = new URL(url);
   const message = messageOf(cause);
   if (message.includes('ACCESS-REFUSED') || message.includes('ACCESS_REFUSED')) {
-    return new Invalid('broker_refused', `${host} refuses the user '${username || 'guest'}': mend user and password in AMQP_URL (${message})`, { cause });
+    return new Invalid(
+      'broker_refused',
+      `${host} refuses the user '${username || 'guest'}': mend user and password in AMQP_URL (${message})`,
+      { cause },
+    );
   }
   // amqplib does not show the broker's 530 NOT_ALLOWED here, only that it closed instead of opening.
   if (message.includes('Expected ConnectionOpenOk')) {
-    return new Invalid('broker_refused', `${host} has no virtual host '${pathname.slice(1) || '/'}' for the user '${username || 'guest'}': mend the path of AMQP_URL`, { cause });
+    return new Invalid(
+      'broker_refused',
+      `${host} has no virtual host '${pathname.slice(1) || '/'}' for the user '${username || 'guest'}': mend the path of AMQP_URL`,
+      { cause },
+    );
   }
   return new Error(`${host}: ${message}`, { cause });
 }

@@ -3,9 +3,9 @@
  * channel or a queue, until they are cancelled.
  */
 import type { ChannelModel } from 'amqplib';
-import type { Consumer, Delivery, Source } from '../broker.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
+import type { Consumer, Delivery, Source } from '../broker.js';
 import type { Intake } from './intake.js';
 import { briefly, type Link, type Links } from './links.js';
 import type { Names } from './topology.js';
@@ -57,7 +57,9 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     const { queue, lane, prefetch } = subscription.source;
     const channel = await model.createChannel();
     const link = links.follow(channel);
-    channel.on('error', (error) => log.warn({ queue, lane, reason: error.message }, 'the broker closed a consuming channel'));
+    channel.on('error', (error) =>
+      log.warn({ queue, lane, reason: error.message }, 'the broker closed a consuming channel'),
+    );
     channel.on('handler-error', (error: Error) => log.error({ err: error }, 'a delivery callback threw'));
     channel.on('close', () => {
       delete subscription.live;
@@ -80,14 +82,20 @@ export function createConsumers(options: ConsumersOptions): Consumers {
   async function reopen(subscription: Subscription, model: ChannelModel): Promise<void> {
     for (let failures = 0; ; failures++) {
       // One turn later: when the whole connection is gone, its owner has called `detach` by then.
-      await sleep(clock, options.random() * Math.min(REOPEN_MAX_MS, REOPEN_BASE_MS * 2 ** Math.min(failures, 20)));
+      await sleep(
+        clock,
+        options.random() * Math.min(REOPEN_MAX_MS, REOPEN_BASE_MS * 2 ** Math.min(failures, 20)),
+      );
       if (current !== model || subscription.isCancelled || subscription.live !== undefined) return;
       try {
         await options.redeclare();
         await open(subscription, model);
         return;
       } catch (error) {
-        log.warn({ ...subscription.source, reason: (error as Error).message }, 'a subscription could not be opened; trying again');
+        log.warn(
+          { ...subscription.source, reason: (error as Error).message },
+          'a subscription could not be opened; trying again',
+        );
       }
     }
   }
@@ -101,7 +109,8 @@ export function createConsumers(options: ConsumersOptions): Consumers {
   return {
     async attach(model) {
       current = model;
-      for (const subscription of subscriptions) if (subscription.live === undefined) await open(subscription, model);
+      for (const subscription of subscriptions)
+        if (subscription.live === undefined) await open(subscription, model);
     },
     detach() {
       current = undefined;

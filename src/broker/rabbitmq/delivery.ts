@@ -1,10 +1,10 @@
 /** One delivery and its four ways to be settled, bound to the channel that delivered it. */
 import type { Channel, Message } from 'amqplib';
-import type { Delivery } from '../broker.js';
 import { encodeDeath, encodeHeaders } from '../../job/codec.js';
 import { Lost } from '../../job/errors.js';
 import type { Job } from '../../job/job.js';
 import type { Death } from '../../job/outcome.js';
+import type { Delivery } from '../broker.js';
 import type { Link } from './links.js';
 import type { Outgoing, Publisher } from './publisher.js';
 import type { Names, Route } from './topology.js';
@@ -46,7 +46,14 @@ export class RabbitDelivery implements Delivery {
   readonly #isSuspect: boolean;
   #isSettled = false;
 
-  constructor(job: Job, lostCount: number, link: Link, message: Message, settling: Settling, isSuspect: boolean) {
+  constructor(
+    job: Job,
+    lostCount: number,
+    link: Link,
+    message: Message,
+    settling: Settling,
+    isSuspect: boolean,
+  ) {
     this.job = job;
     this.lostCount = lostCount;
     this.#link = link;
@@ -62,7 +69,9 @@ export class RabbitDelivery implements Delivery {
   return(): Promise<void> {
     if (this.#isSuspect) {
       const address = `${this.job.queue}.${this.job.lane}`;
-      return this.#replaceBy(outgoingJob(this.job, { exchange: this.#settling.names.suspects, key: address }));
+      return this.#replaceBy(
+        outgoingJob(this.job, { exchange: this.#settling.names.suspects, key: address }),
+      );
     }
     return this.#settle((channel) => channel.nack(this.#message, false, true));
   }
@@ -73,7 +82,10 @@ export class RabbitDelivery implements Delivery {
 
   deadLetter(death: Death): Promise<void> {
     const { job } = this;
-    const outgoing = outgoingJob(job, { exchange: this.#settling.names.dead, key: `${job.queue}.${job.lane}` });
+    const outgoing = outgoingJob(job, {
+      exchange: this.#settling.names.dead,
+      key: `${job.queue}.${job.lane}`,
+    });
     const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
     return this.#replaceBy({ ...outgoing, properties: { ...outgoing.properties, headers } });
   }
@@ -96,7 +108,8 @@ export class RabbitDelivery implements Delivery {
   }
 
   #settle(write: (channel: Channel) => void): Promise<void> {
-    if (this.#isSettled) return Promise.reject(new Error(`the delivery of job ${this.job.id} is settled already`));
+    if (this.#isSettled)
+      return Promise.reject(new Error(`the delivery of job ${this.job.id} is settled already`));
     if (!this.#link.isAlive) return Promise.reject(this.#lost());
     this.#isSettled = true;
     try {
@@ -109,6 +122,9 @@ export class RabbitDelivery implements Delivery {
   }
 
   #lost(cause?: unknown): Lost {
-    return new Lost(`the delivery of job ${this.job.id} is gone with its channel; the broker delivers it again`, { cause });
+    return new Lost(
+      `the delivery of job ${this.job.id} is gone with its channel; the broker delivers it again`,
+      { cause },
+    );
   }
 }

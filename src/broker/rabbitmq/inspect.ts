@@ -1,8 +1,8 @@
 /** Counts what waits, by passive declares: under a millisecond each, and as of now, unlike the management interface. */
 import type { ChannelModel } from 'amqplib';
-import type { Inspection } from '../broker.js';
 import { Unavailable } from '../../job/errors.js';
 import { lanes } from '../../job/job.js';
+import type { Inspection } from '../broker.js';
 import type { Topology } from './topology.js';
 
 /** @throws Unavailable */

@@ -1,11 +1,11 @@
 /** Turns a message into a delivery, or moves it on: what is no job to the dead letters, what kills processes to the suspects. */
 import type { GetMessage, Message } from 'amqplib';
-import type { Delivery } from '../broker.js';
 import { decode, encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
 import { Undecodable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
+import type { Delivery } from '../broker.js';
 import { outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
 import type { Link } from './links.js';
 import type { Outgoing } from './publisher.js';
@@ -32,7 +32,8 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
         link.channel.ack(message);
         settling.afterWrite();
       },
-      (error: unknown) => log.error({ err: error, job: message.properties.messageId }, 'a message could not be moved'),
+      (error: unknown) =>
+        log.error({ err: error, job: message.properties.messageId }, 'a message could not be moved'),
     );
   }
 
@@ -75,7 +76,10 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
       if (job === undefined) return undefined;
       const lostCount = lostCountOf(message);
       if (lostCount >= SUSPECT_AFTER) {
-        log.warn({ job: job.id, type: job.type, queue, lostCount }, 'lost with its process or connection too often; moved to the suspects');
+        log.warn(
+          { job: job.id, type: job.type, queue, lostCount },
+          'lost with its process or connection too often; moved to the suspects',
+        );
         move(message, outgoingJob(job, { exchange: settling.names.suspects, key: `${queue}.${lane}` }), link);
         return undefined;
       }

@@ -36,7 +36,9 @@ export function createLinks(clock: Clock): Links {
       return link;
     },
     async close() {
-      await Promise.all([...links].map((link) => briefly(clock, Promise.race([link.channel.close(), lossOf(link)]))));
+      await Promise.all(
+        [...links].map((link) => briefly(clock, Promise.race([link.channel.close(), lossOf(link)]))),
+      );
     },
   };
 }

@@ -88,7 +88,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function leave(entry: Entry): boolean {
     if (!outbox.delete(entry)) return false;
     bytes -= entry.outgoing.body.length;
-    while (waiting.length > 0 && hasRoomFor((waiting[0] as Entry).outgoing.body.length)) enter(waiting.shift() as Entry);
+    while (waiting.length > 0 && hasRoomFor((waiting[0] as Entry).outgoing.body.length))
+      enter(waiting.shift() as Entry);
     if (outbox.size === 0) emptied();
     return true;
   }
@@ -99,11 +100,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const { route, body, properties } = entry.outgoing;
     entry.sentAtMs = performance.now();
     try {
-      via.publish(route.exchange, route.key, body, properties, (error: Error | null) => answered(entry, via, error));
+      via.publish(route.exchange, route.key, body, properties, (error: Error | null) =>
+        answered(entry, via, error),
+      );
       turn.hold();
     } catch (cause) {
       if (channel !== via || (cause as Error).name === 'IllegalOperationError') return; // The channel has just closed.
-      if (leave(entry)) entry.reject(new Invalid('invalid_job', `the job cannot be sent as a message: ${(cause as Error).message}`, { cause }));
+      if (leave(entry))
+        entry.reject(
+          new Invalid('invalid_job', `the job cannot be sent as a message: ${(cause as Error).message}`, {
+            cause,
+          }),
+        );
     }
   }
 
@@ -111,12 +119,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const id = entry.outgoing.properties.messageId;
     if (error === null && returned.delete(id)) {
       options.unroutable();
-      refuse(entry, via, () => new Unavailable('the broker has lost the queue of this job; it is being declared again'));
+      refuse(
+        entry,
+        via,
+        () => new Unavailable('the broker has lost the queue of this job; it is being declared again'),
+      );
     } else if (error === null) {
       if (leave(entry)) entry.resolve();
       options.confirmed((performance.now() - entry.sentAtMs) / 1_000);
     } else if (error.message === NACKED) {
-      refuse(entry, via, () => new Refused('queue_full', 'the broker refuses further jobs in this queue', 5_000));
+      refuse(
+        entry,
+        via,
+        () => new Refused('queue_full', 'the broker refuses further jobs in this queue', 5_000),
+      );
     }
     // Else the channel closed: the entry stays, and the next `attach` sends it again.
   }
@@ -138,10 +154,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (entry.isPatient) continue;
       if (entry.deadlineMs > now) break;
       if (leave(entry)) {
-        entry.reject(new OutcomeUnknown(`outcome unknown: the broker has not confirmed the job within ${timeoutMs} ms; it may have been stored`));
+        entry.reject(
+          new OutcomeUnknown(
+            `outcome unknown: the broker has not confirmed the job within ${timeoutMs} ms; it may have been stored`,
+          ),
+        );
       }
     }
-    while (waiting.length > 0 && (waiting[0] as Entry).deadlineMs <= now) (waiting.shift() as Entry).reject(overloaded());
+    while (waiting.length > 0 && (waiting[0] as Entry).deadlineMs <= now)
+      (waiting.shift() as Entry).reject(overloaded());
     sweep = outbox.size > 0 || waiting.length > 0 ? clock.after(SWEEP_MS, sweepLate) : undefined;
   }
 
@@ -152,7 +173,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   return {
     async attach(next) {
       const fresh = await next.createConfirmChannel();
-      fresh.on('error', (error) => log.warn({ reason: error.message }, 'the broker closed the publishing channel'));
+      fresh.on('error', (error) =>
+        log.warn({ reason: error.message }, 'the broker closed the publishing channel'),
+      );
       fresh.on('return', (message) => returned.add(String(message.properties.messageId)));
       fresh.on('close', () => {
         if (channel !== fresh) return;
@@ -175,12 +198,21 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     send(outgoing) {
       if (isClosed) return Promise.reject(new Unavailable('shutting down'));
-      if (channel === undefined) return Promise.reject(new Unavailable('there is no connection to the broker'));
-      if (isBlocked) return Promise.reject(new Unavailable('the broker takes no jobs: it is short of memory or disk'));
+      if (channel === undefined)
+        return Promise.reject(new Unavailable('there is no connection to the broker'));
+      if (isBlocked)
+        return Promise.reject(new Unavailable('the broker takes no jobs: it is short of memory or disk'));
       const hasRoom = waiting.length === 0 && hasRoomFor(outgoing.body.length);
       if (!hasRoom && waiting.length >= window) return Promise.reject(overloaded());
       return new Promise((resolve, reject) => {
-        const entry = { outgoing, isPatient: false, deadlineMs: clock.now() + timeoutMs, sentAtMs: 0, resolve, reject };
+        const entry = {
+          outgoing,
+          isPatient: false,
+          deadlineMs: clock.now() + timeoutMs,
+          sentAtMs: 0,
+          resolve,
+          reject,
+        };
         if (hasRoom) enter(entry);
         else waiting.push(entry);
       });

@@ -3,9 +3,9 @@
  * in hand, and a crash would be charged to it too.
  */
 import type { ChannelModel } from 'amqplib';
-import type { Delivery } from '../broker.js';
 import { Unavailable } from '../../job/errors.js';
 import type { Log } from '../../runtime/log.js';
+import type { Delivery } from '../broker.js';
 import type { Intake } from './intake.js';
 import type { Link, Links } from './links.js';
 import type { Names } from './topology.js';
@@ -26,7 +26,9 @@ export function createSuspects(names: Names, intake: Intake, links: Links, log: 
     if (link?.isAlive) return link;
     if (model === undefined) throw new Unavailable('there is no connection to the broker');
     const channel = await model.createChannel();
-    channel.on('error', (error) => log.warn({ reason: error.message }, 'the broker closed the channel of the suspects'));
+    channel.on('error', (error) =>
+      log.warn({ reason: error.message }, 'the broker closed the channel of the suspects'),
+    );
     link = links.follow(channel);
     return link;
   }

@@ -6,8 +6,17 @@ import type { Job, Lane } from '../../job/job.js';
 import { lanes } from '../../job/job.js';
 
 export type Step =
-  | { readonly kind: 'exchange'; readonly name: string; readonly type: 'direct' | 'topic' | 'fanout'; readonly alternate?: string }
-  | { readonly kind: 'queue'; readonly name: string; readonly arguments: Readonly<Record<string, string | number>> }
+  | {
+      readonly kind: 'exchange';
+      readonly name: string;
+      readonly type: 'direct' | 'topic' | 'fanout';
+      readonly alternate?: string;
+    }
+  | {
+      readonly kind: 'queue';
+      readonly name: string;
+      readonly arguments: Readonly<Record<string, string | number>>;
+    }
   | { readonly kind: 'bindQueue'; readonly queue: string; readonly exchange: string; readonly key: string }
   | { readonly kind: 'bindExchange'; readonly to: string; readonly from: string; readonly key: string };
 
@@ -70,7 +79,11 @@ function safely(deadLetterExchange: string): Record<string, string> {
 }
 
 function quorumQueue(name: string, deliveryLimit: number, rest: Record<string, string | number> = {}): Step {
-  return { kind: 'queue', name, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...rest } };
+  return {
+    kind: 'queue',
+    name,
+    arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...rest },
+  };
 }
 
 /** One word for each bit of the delay, highest first, then `<queue>.<lane>`. Never `#`: it would match foreign queues too. */
@@ -116,7 +129,10 @@ export function describeTopology(prefix: string, queues: readonly string[]): Top
     const next = level === 0 ? names.due : names.delayLevel(level - 1);
     steps.push(
       { kind: 'exchange', name, type: 'topic' },
-      quorumQueue(name, LANE_DELIVERY_LIMIT, { 'x-message-ttl': 2 ** level * DELAY_UNIT_MS, ...safely(next) }),
+      quorumQueue(name, LANE_DELIVERY_LIMIT, {
+        'x-message-ttl': 2 ** level * DELAY_UNIT_MS,
+        ...safely(next),
+      }),
       { kind: 'bindQueue', queue: name, exchange: name, key: delayBinding(level, 1) },
       { kind: 'bindExchange', to: next, from: name, key: delayBinding(level, 0) },
     );

@@ -52,7 +52,9 @@ describe('publishing to RabbitMQ', () => {
     expect(message.properties.type).to.equal('echo');
     expect(message.properties.contentType).to.equal('application/json');
     expect(message.properties.deliveryMode).to.equal(2);
-    expect(Object.keys(message.properties.headers ?? {}).filter((name) => name.startsWith('sluice-'))).to.deep.equal([]);
+    expect(
+      Object.keys(message.properties.headers ?? {}).filter((name) => name.startsWith('sluice-')),
+    ).to.deep.equal([]);
   });
 
   it('refuses while there is no connection', async () => {
