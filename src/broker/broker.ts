@@ -59,6 +59,8 @@ export interface Delivery {
   readonly job: Job;
   /** How often it was handed out before without being settled (a crash, a drain, a lost connection); 0 the first time. */
   readonly lostCount: number;
+  /** Its channel is gone: it can no longer be settled, and the broker delivers the job again. */
+  readonly isLost: boolean;
   /** The work is done. */
   ack(): Promise<void>;
   /** Not now, not here: back to the front of its queue, at no cost to the job. */

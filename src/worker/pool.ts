@@ -116,7 +116,10 @@ export function createPool(options: PoolOptions): Pool {
     while (gate.isClosed) await gate.opened();
     if (stopping.signal.aborted) return;
     const held = line.waiting.takeBest();
-    if (held !== undefined) await executor.run(held);
+    if (held === undefined) return;
+    // Lost while it waited: the broker delivers it again, here or to another worker that may run it by now.
+    if (held.delivery.isLost) executor.giveBack(held);
+    else await executor.run(held);
   }
 
   /** Opens the lanes that are not open yet. @throws what the broker throws */

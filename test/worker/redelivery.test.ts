@@ -70,6 +70,19 @@ describe('a job that is delivered again', () => {
     expect(script.calls).to.have.length(2);
   });
 
+  it('is not run from a delivery that was lost while it waited for a slot: another worker may have it by now', async () => {
+    const { broker, script } = await setup(1);
+    broker.deliver(jobOf());
+    const call = await script.call(0);
+    const waiting = broker.deliver(jobOf());
+    waiting.lose();
+    const later = broker.deliver(jobOf());
+    call.resolve();
+    (await script.call(1)).resolve();
+    expect(await later.settled).to.deep.equal({ kind: 'acked' });
+    expect(script.calls).to.have.length(2);
+  });
+
   it('is settled with its outcome, not run, when it had ended and the settle was lost', async () => {
     const { broker, script, clock, seen } = await setup();
     const job = jobOf();

@@ -62,6 +62,10 @@ export class RabbitDelivery implements Delivery {
     this.#isSuspect = isSuspect;
   }
 
+  get isLost(): boolean {
+    return !this.#link.isAlive;
+  }
+
   ack(): Promise<void> {
     return this.#settle((channel) => channel.ack(this.#message));
   }

@@ -51,6 +51,9 @@ export function createDelivery(job: Job, lostCount = 0): ScriptedDelivery {
   return {
     job,
     lostCount,
+    get isLost() {
+      return isLost;
+    },
     asked,
     settled,
     ack: () => settle({ kind: 'acked' }),
