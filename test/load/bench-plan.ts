@@ -1,0 +1,52 @@
+/** What all benches are given, and the jobs they send. */
+import { Pool } from 'undici';
+import type { BenchBroker } from './bench-queue.js';
+import type { Place } from './product.js';
+
+export interface Plan {
+  readonly place: Place;
+  readonly broker: BenchBroker;
+  readonly rounds: number;
+  /** Length of one measurement of ingestion. */
+  readonly seconds: number;
+  /** Jobs of one measurement of batch and of drain. */
+  readonly jobs: number;
+  progress(text: string): void;
+}
+
+/** About 200 bytes of JSON. */
+export const payload = {
+  to: 'someone@example.org',
+  orderId: 4_711_042,
+  lines: [{ sku: 'A-1', count: 2 }],
+  note: 'x'.repeat(110),
+};
+export const job = { type: 'echo', payload };
+
+export const BATCH = 1000;
+const batchBody = JSON.stringify(Array.from({ length: BATCH }, () => job));
+
+/** The queue in which `serve` puts the jobs of this bench. */
+export function laneOf(place: Place): string {
+  return `${place.prefix}.jobs.default.normal`;
+}
+
+/** Posts whole batches to `serve`, `atOnce` of them at a time. @throws Error  when not every job was accepted */
+export async function sendBatches(url: string, batches: number, atOnce = 1): Promise<void> {
+  const pool = new Pool(url, { connections: atOnce });
+  let left = batches;
+  const sender = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      const request = { method: 'POST', path: '/v1/jobs/batch', body: batchBody } as const;
+      const response = await pool.request({ ...request, headers: { 'content-type': 'application/json' } });
+      const answer = (await response.body.json()) as { readonly accepted?: number };
+      if (answer.accepted !== BATCH)
+        throw new Error(
+          `a batch was refused: ${response.statusCode} ${JSON.stringify(answer).slice(0, 500)}`,
+        );
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, sender));
+  await pool.close();
+}

@@ -1,0 +1,39 @@
+/** The bench's own look at the broker: queues are emptied between rounds, and watched while they drain. */
+import amqp, { type Channel } from 'amqplib';
+import { sleep, systemClock } from '../../src/runtime/clock.js';
+
+export interface BenchBroker {
+  purge(queue: string): Promise<void>;
+  /** Ready messages. */
+  depth(queue: string): Promise<number>;
+  remove(queue: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function connectBench(url: string): Promise<BenchBroker> {
+  const connection = await amqp.connect(url, { noDelay: true });
+  const channel: Channel = await connection.createChannel();
+  return {
+    purge: async (queue) => void (await channel.purgeQueue(queue)),
+    depth: async (queue) => (await channel.checkQueue(queue)).messageCount,
+    remove: async (queue) => void (await channel.deleteQueue(queue)),
+    close: () => connection.close(),
+  };
+}
+
+const POLL_MS = 10;
+
+/**
+ * Messages per second between 90 % and 10 % of what the queue held: the start of the consumer and the last prefetched
+ * ones are left out, for every consumer alike.
+ */
+export async function drainRate(broker: BenchBroker, queue: string, held: number): Promise<number> {
+  let from: { readonly atMs: number; readonly depth: number } | undefined;
+  for (;;) {
+    const depth = await broker.depth(queue);
+    const atMs = performance.now();
+    if (from === undefined && depth <= held * 0.9) from = { atMs, depth };
+    if (from !== undefined && depth <= held * 0.1) return ((from.depth - depth) * 1000) / (atMs - from.atMs);
+    await sleep(systemClock, POLL_MS);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * `npm run burst`: 20,000 `http.push` jobs as fast as they are taken, 50 at a time worked off, the broker and the worker
+ * killed (`kill -9`) in the middle. Prints the ledger; exit code 1 when an accepted job did not reach the sink.
+ */
+import { parseArgs } from 'node:util';
+import { sleep, systemClock } from '../../src/runtime/clock.js';
+import { freePort } from '../support/free-port.js';
+import { randomPrefix } from '../support/prefix.js';
+import { type RabbitNode, startNode } from '../support/rabbitmq.js';
+import { type Arrival, createLedger, type Ledger, type Reason, reasons } from './ledger.js';
+import { end, prepare, startProgram, startRole } from './product.js';
+import { type Submission, startCrowd } from './submit.js';
+
+const POLL_MS = 100;
+const SINK_DELAY_MS = 10;
+/** Without any arrival for so long, what is missing counts as lost. Longer than the longest wait of a first retry. */
+const STALL_MS = 90_000;
+
+const { values } = parseArgs({ options: { jobs: { type: 'string', default: '20000' } } });
+const jobs = Number(values.jobs);
+if (!Number.isSafeInteger(jobs) || jobs < 1000) {
+  process.stderr.write('usage: npm run burst -- [--jobs 20000], at least 1000\n');
+  process.exit(2);
+}
+
+prepare(true);
+const startMs = Date.now();
+const say = (text: string): void => {
+  process.stderr.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+};
+const node = await startNode();
+try {
+  process.exitCode = await burst(node);
+} finally {
+  await node.remove();
+}
+
+async function burst(broker: RabbitNode): Promise<number> {
+  const place = { amqpUrl: broker.url, prefix: randomPrefix() };
+  const sinkPort = await freePort();
+  const sinkUrl = `http://127.0.0.1:${sinkPort}`;
+  const sink = await startProgram('sink-process.ts', {
+    PORT: String(sinkPort),
+    SINK_DELAY_MS: String(SINK_DELAY_MS),
+  });
+  const settings = { WORKER_CONCURRENCY: '50', HTTP_PUSH_ALLOW_PRIVATE: 'true', LOG_LEVEL: 'warn' };
+  const serve = await startRole('serve', place, settings);
+  let work = await startRole('work', place, settings);
+  say(`broker, serve, work and sink are up; submitting ${jobs.toLocaleString('en')} jobs`);
+
+  const burstAtMs = Date.now();
+  const crowd = startCrowd(serve.url, jobs, (n) =>
+    JSON.stringify({ type: 'http.push', payload: { url: sinkUrl, body: { n } } }),
+  );
+  const { submission } = crowd;
+  let submittedAtMs = 0;
+  const submitted = crowd.done.then(() => {
+    submittedAtMs = Date.now();
+    say(`all are accepted, ${rate(jobs, submittedAtMs - burstAtMs)}`);
+  });
+  submitted.catch(() => undefined); // awaited below
+
+  const count = async (): Promise<number> =>
+    ((await (await fetch(`${sinkUrl}/count`)).json()) as { readonly distinct: number }).distinct;
+  const progress = setInterval(() => {
+    void count().then((distinct) => say(`accepted ${submission.accepted.size}, arrived ${distinct}`));
+  }, 2000);
+
+  await until(async () => submission.accepted.size >= jobs * 0.3, crowd.done);
+  say(`killing the broker (kill -9) with ${submission.accepted.size} accepted`);
+  const brokerKilledAtMs = Date.now();
+  await broker.kill();
+  await broker.restart();
+  const brokerOutage = { fromMs: brokerKilledAtMs, toMs: Date.now() };
+  say(`the broker is back after ${seconds(brokerOutage.toMs - brokerOutage.fromMs)}`);
+
+  await until(async () => (await count()) >= jobs * 0.5, crowd.done);
+  say('killing the worker (kill -9)');
+  work.process.kill('SIGKILL');
+  const workerKilledAtMs = Date.now();
+  await work.process.exited;
+  work = await startRole('work', place, settings);
+  const workerOutage = { fromMs: workerKilledAtMs, toMs: Date.now() };
+  say('a new worker is up');
+
+  await submitted;
+  const readArrivals = async (): Promise<Map<string, Arrival[]>> => {
+    const listed = (await (await fetch(`${sinkUrl}/arrivals`)).json()) as [string, [number, number][]][];
+    return new Map(listed.map(([id, times]) => [id, times.map(([atMs, attempt]) => ({ atMs, attempt }))]));
+  };
+  const facts = {
+    accepted: submission.accepted,
+    unknown: submission.unknown,
+    workerOutage,
+    brokerOutage,
+  };
+  await untilStill(
+    count,
+    jobs,
+    async () => createLedger({ ...facts, arrivals: await readArrivals() }).lost.length === 0,
+  );
+  const drainedAtMs = Date.now();
+  await untilEmpty(broker, place.prefix); // late duplicates count, too
+  clearInterval(progress);
+
+  const ledger = createLedger({ ...facts, arrivals: await readArrivals() });
+  await Promise.all([end(serve.process), end(work.process), end(sink)]);
+  process.stdout.write(`\n${printed(ledger, submission)}
+
+submitting took ${seconds(submittedAtMs - burstAtMs)} (${rate(jobs, submittedAtMs - burstAtMs)}), the last job arrived ${seconds(drainedAtMs - burstAtMs)} after the first was sent
+the broker was killed at ${seconds(brokerKilledAtMs - burstAtMs)} and away for ${seconds(brokerOutage.toMs - brokerOutage.fromMs)}, the worker was killed at ${seconds(workerKilledAtMs - burstAtMs)}\n`);
+  return ledger.lost.length === 0 ? 0 : 1;
+}
+
+function printed(ledger: Ledger, submission: Submission): string {
+  const duplicates = Object.values(ledger.duplicates).reduce((sum, value) => sum + value, 0);
+  const explained = Object.entries(ledger.duplicates)
+    .filter(([, value]) => value > 0)
+    .map(([reason, value]): [string, number] => [`    ${reasons[reason as Reason]}`, value]);
+  const rows: (readonly [string, number])[] = [
+    ['requests', submission.requests],
+    ['accepted (202)', ledger.accepted],
+    ['refused (503), submitted again', submission.refused],
+    ['outcome unknown, submitted again', submission.unknownOutcomes],
+    ['  of these arrived all the same', ledger.unknownDelivered + ledger.unnamed],
+    ['arrived at the sink, all requests', ledger.arrivals],
+    ['accepted jobs that arrived', ledger.delivered],
+    ['duplicates', duplicates],
+    ...explained,
+    ['LOST', ledger.lost.length],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(
+    ([name, value]) => `${name.padEnd(width)}  ${value.toLocaleString('en').padStart(9)}`,
+  );
+  if (ledger.unexplained.length > 0) lines.push(`unexplained: ${ledger.unexplained.slice(0, 10).join(', ')}`);
+  if (ledger.lost.length > 0) lines.push(`lost: ${ledger.lost.slice(0, 10).join(', ')}`);
+  return lines.join('\n');
+}
+
+/** Polls; rejects when `failing` does. */
+async function until(isSo: () => Promise<boolean>, failing: Promise<void>): Promise<void> {
+  let failure: unknown;
+  failing.catch((error: unknown) => {
+    failure = error;
+  });
+  while (!(await isSo())) {
+    if (failure !== undefined) throw failure;
+    await sleep(systemClock, POLL_MS);
+  }
+}
+
+/** Until all have arrived, or nothing has for STALL_MS. */
+async function untilStill(
+  count: () => Promise<number>,
+  wanted: number,
+  isComplete: () => Promise<boolean>,
+): Promise<void> {
+  let last = -1;
+  let movedAtMs = Date.now();
+  for (;;) {
+    const distinct = await count();
+    if (distinct >= wanted && (await isComplete())) return;
+    if (distinct !== last) movedAtMs = Date.now();
+    last = distinct;
+    if (Date.now() - movedAtMs > STALL_MS) return;
+    await sleep(systemClock, POLL_MS);
+  }
+}
+
+/** Until no queue of the topology holds a message, those of dead letters apart; gives up after STALL_MS. */
+async function untilEmpty(broker: RabbitNode, prefix: string): Promise<void> {
+  const giveUpAtMs = Date.now() + STALL_MS;
+  while (Date.now() < giveUpAtMs) {
+    const queues = (await broker.rabbitmqctl('list_queues', '--silent', 'name', 'messages')).split('\n');
+    const held = queues
+      .map((line) => line.split('\t'))
+      .filter(([name = '']) => name.startsWith(`${prefix}.`) && name !== `${prefix}.dead`)
+      .reduce((sum, [, messages]) => sum + Number(messages), 0);
+    if (held === 0) return;
+    await sleep(systemClock, 1000);
+  }
+  say('the queues did not become empty');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function rate(count: number, ms: number): string {
+  return `${Math.round((count * 1000) / ms).toLocaleString('en')} jobs/s`;
+}

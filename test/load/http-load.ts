@@ -1,0 +1,109 @@
+/** A closed loop of POSTs over keep-alive connections: wrk where it is installed, else a loop of our own on undici. */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'hdr-histogram-js';
+import { Pool } from 'undici';
+
+export interface LoadResult {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Answers other than 2xx, and connections that failed. */
+  readonly faults: number;
+}
+
+export interface Load {
+  readonly url: string;
+  readonly body: string;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export const generator: 'wrk' | 'undici' =
+  spawnSync('wrk', ['--version']).error === undefined ? 'wrk' : 'undici';
+
+export function runLoad(load: Load): Promise<LoadResult> {
+  return generator === 'wrk' ? runWrk(load) : runUndici(load);
+}
+
+async function runWrk({ url, body, connections, seconds }: Load): Promise<LoadResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-wrk-'));
+  try {
+    const script = join(folder, 'post.lua');
+    const long = `[==[${body}]==]`;
+    await writeFile(
+      script,
+      `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = ${long}\n`,
+    );
+    const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, url];
+    return parseWrk((await promisify(execFile)('wrk', args)).stdout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** @param report  what `wrk --latency` prints */
+export function parseWrk(report: string): LoadResult {
+  const find = (pattern: RegExp): string => {
+    const found = pattern.exec(report)?.[1];
+    if (found === undefined) throw new Error(`wrk printed no ${pattern}:\n${report}`);
+    return found;
+  };
+  const faults = [
+    ...report.matchAll(/Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)/g),
+  ];
+  return {
+    perSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)),
+    p50Ms: toMs(find(/50%\s+([\d.]+\w+)/)),
+    p99Ms: toMs(find(/99%\s+([\d.]+\w+)/)),
+    faults: faults.reduce((sum, [, answers, sockets]) => sum + Number(answers ?? sockets), 0),
+  };
+}
+
+const unitMs: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 };
+
+function toMs(text: string): number {
+  const [, number, unit = ''] = /^([\d.]+)(\w+)$/.exec(text) ?? [];
+  return Number(number) * (unitMs[unit] ?? Number.NaN);
+}
+
+async function runUndici({ url, body, connections, seconds }: Load): Promise<LoadResult> {
+  const { origin, pathname: path } = new URL(url);
+  const pool = new Pool(origin, { connections });
+  const latencies = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 60_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
+  const startMs = performance.now();
+  const untilMs = startMs + seconds * 1000;
+  let answers = 0;
+  let faults = 0;
+  const connection = async (): Promise<void> => {
+    while (performance.now() < untilMs) {
+      const sentMs = performance.now();
+      try {
+        const response = await pool.request({
+          method: 'POST',
+          path,
+          body,
+          headers: { 'content-type': 'application/json' },
+        });
+        await response.body.dump();
+        latencies.recordValue(Math.max(1, Math.round((performance.now() - sentMs) * 1000)));
+        if (response.statusCode >= 300) faults += 1;
+        answers += 1;
+      } catch {
+        faults += 1;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  const elapsedMs = performance.now() - startMs;
+  await pool.close();
+  const atMs = (percentile: number): number => latencies.getValueAtPercentile(percentile) / 1000;
+  return { perSecond: (answers * 1000) / elapsedMs, p50Ms: atMs(50), p99Ms: atMs(99), faults };
+}

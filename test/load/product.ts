@@ -1,0 +1,78 @@
+/** The product's services as child processes, as a user runs them, on a topology of their own. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { sleep, systemClock } from '../../src/runtime/clock.js';
+import { freePort } from '../support/free-port.js';
+import { installRabbitmq } from '../support/install-rabbitmq.js';
+import { findRabbitmq } from '../support/rabbitmq.js';
+import { type Sluice, startProcess, startSluice } from '../support/sluice.js';
+
+export interface RunningRole {
+  readonly url: string;
+  readonly process: Sluice;
+}
+
+export interface Place {
+  readonly amqpUrl: string;
+  readonly prefix: string;
+}
+
+const READY_POLL_MS = 50;
+
+/** Builds the product and makes sure that there is a RabbitMQ to start; otherwise says what to do and ends the process. */
+export function prepare(needsOwnNode: boolean): void {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const isBuilt =
+    spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
+  const hasNode = !needsOwnNode || findRabbitmq() !== undefined || installRabbitmq();
+  if (!isBuilt || !hasNode) process.exit(1);
+}
+
+/** `sluice serve` or `sluice work`; resolves when `/readyz` says 200. */
+export async function startRole(
+  role: 'serve' | 'work',
+  place: Place,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RunningRole> {
+  const port = await freePort();
+  const child = startSluice([role], {
+    AMQP_URL: place.amqpUrl,
+    AMQP_PREFIX: place.prefix,
+    [role === 'serve' ? 'PORT' : 'WORKER_PORT']: String(port),
+    ...settings,
+  });
+  const url = `http://127.0.0.1:${port}`;
+  let hasEnded = false;
+  void child.exited.finally(() => {
+    hasEnded = true;
+  });
+  while (!(await isReady(url))) {
+    if (hasEnded) throw new Error(`sluice ${role} ended:\n${[...child.stdout, ...child.stderr].join('\n')}`);
+    await sleep(systemClock, READY_POLL_MS);
+  }
+  return { url, process: child };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`)).status === 200;
+  } catch {
+    return false; // not listening yet
+  }
+}
+
+/** A program of this folder in a process of its own; resolves when it prints a line that starts with `ready`. */
+export async function startProgram(name: string, env: Readonly<Record<string, string>>): Promise<Sluice> {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  const child = startProcess(['--import', import.meta.resolve('tsx'), file], env);
+  await child.waitForLine(/^ready/);
+  return child;
+}
+
+/** Asks a process to end, waits for it, and ends it by force when it takes too long. */
+export async function end(child: Sluice): Promise<void> {
+  const force = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  child.kill('SIGTERM');
+  await child.exited;
+  clearTimeout(force);
+}

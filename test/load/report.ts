@@ -1,0 +1,84 @@
+/** What a bench measured, and the table that compares it. */
+
+export interface Sample {
+  readonly perSecond: number;
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+}
+
+export interface Comparison {
+  readonly what: string;
+  readonly unit: string;
+  readonly reference: string;
+  /** The least ratio that design.md 11 asks for. */
+  readonly goal: number;
+  /** One per round, in the same order for both. */
+  readonly ours: readonly Sample[];
+  readonly theirs: readonly Sample[];
+}
+
+/** Of an even count the mean of the middle two. @throws RangeError  of nothing */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('the median of nothing');
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] as number;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] as number;
+  return (lower + upper) / 2;
+}
+
+/** The median of the ratios of each round: both sides of a round saw the same machine. */
+export function ratio({ ours, theirs }: Comparison): number {
+  return median(ours.map((sample, round) => sample.perSecond / (theirs[round]?.perSecond ?? Number.NaN)));
+}
+
+export function table(comparisons: readonly Comparison[]): string {
+  const head = [
+    'what',
+    'ours/s',
+    'p50/p99 ms',
+    'reference',
+    'reference/s',
+    'p50/p99 ms',
+    'ratio',
+    'goal',
+    '',
+  ];
+  const rows = comparisons.map((comparison) => {
+    const { what, unit, reference, goal, ours, theirs } = comparison;
+    const reached = ratio(comparison);
+    return [
+      `${what} (${unit})`,
+      rate(ours),
+      latency(ours),
+      reference,
+      rate(theirs),
+      latency(theirs),
+      reached.toFixed(2),
+      `>= ${goal.toFixed(2)}`,
+      reached >= goal ? 'reached' : 'not reached',
+    ];
+  });
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function rate(samples: readonly Sample[]): string {
+  return Math.round(median(samples.map((sample) => sample.perSecond))).toLocaleString('en');
+}
+
+function latency(samples: readonly Sample[]): string {
+  const of = (pick: (sample: Sample) => number | undefined): string => {
+    const values = samples.map(pick).filter((value) => value !== undefined);
+    return values.length === 0 ? '' : median(values).toFixed(1);
+  };
+  const [p50, p99] = [of((sample) => sample.p50Ms), of((sample) => sample.p99Ms)];
+  return p50 === '' ? '-' : `${p50} / ${p99}`;
+}
