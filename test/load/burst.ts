@@ -7,11 +7,13 @@ import { sleep, systemClock } from '../../src/runtime/clock.js';
 import { freePort } from '../support/free-port.js';
 import { randomPrefix } from '../support/prefix.js';
 import { type RabbitNode, startNode } from '../support/rabbitmq.js';
+import type { Sluice } from '../support/sluice.js';
 import { type Arrival, createLedger, type Ledger, type Reason, reasons } from './ledger.js';
 import { end, prepare, startProgram, startRole } from './product.js';
 import { type Submission, startCrowd } from './submit.js';
 
 const POLL_MS = 100;
+const PROGRESS_MS = 2000;
 const SINK_DELAY_MS = 10;
 /** Without any arrival for so long, what is missing counts as lost. Longer than the longest wait of a first retry. */
 const STALL_MS = 90_000;
@@ -37,12 +39,7 @@ try {
 
 async function burst(broker: RabbitNode): Promise<number> {
   const place = { amqpUrl: broker.url, prefix: randomPrefix() };
-  const sinkPort = await freePort();
-  const sinkUrl = `http://127.0.0.1:${sinkPort}`;
-  const sink = await startProgram('sink-process.ts', {
-    PORT: String(sinkPort),
-    SINK_DELAY_MS: String(SINK_DELAY_MS),
-  });
+  const { sink, sinkUrl, count, readArrivals } = await startSinkProcess();
   const settings = { WORKER_CONCURRENCY: '50', HTTP_PUSH_ALLOW_PRIVATE: 'true', LOG_LEVEL: 'warn' };
   const serve = await startRole('serve', place, settings);
   let work = await startRole('work', place, settings);
@@ -60,11 +57,10 @@ async function burst(broker: RabbitNode): Promise<number> {
   });
   submitted.catch(() => undefined); // awaited below
 
-  const count = async (): Promise<number> =>
-    ((await (await fetch(`${sinkUrl}/count`)).json()) as { readonly distinct: number }).distinct;
   const progress = setInterval(() => {
-    void count().then((distinct) => say(`accepted ${submission.accepted.size}, arrived ${distinct}`));
-  }, 2000);
+    const tell = (distinct: number): void => say(`accepted ${submission.accepted.size}, arrived ${distinct}`);
+    count().then(tell, () => undefined); // it is told again in a moment
+  }, PROGRESS_MS);
 
   await until(async () => submission.accepted.size >= jobs * 0.3, crowd.done);
   say(`killing the broker (kill -9) with ${submission.accepted.size} accepted`);
@@ -84,10 +80,6 @@ async function burst(broker: RabbitNode): Promise<number> {
   say('a new worker is up');
 
   await submitted;
-  const readArrivals = async (): Promise<Map<string, Arrival[]>> => {
-    const listed = (await (await fetch(`${sinkUrl}/arrivals`)).json()) as [string, [number, number][]][];
-    return new Map(listed.map(([id, times]) => [id, times.map(([atMs, attempt]) => ({ atMs, attempt }))]));
-  };
   const facts = {
     accepted: submission.accepted,
     unknown: submission.unknown,
@@ -110,6 +102,33 @@ async function burst(broker: RabbitNode): Promise<number> {
 submitting took ${seconds(submittedAtMs - burstAtMs)} (${rate(jobs, submittedAtMs - burstAtMs)}), the last job arrived ${seconds(drainedAtMs - burstAtMs)} after the first was sent
 the broker was killed at ${seconds(brokerKilledAtMs - burstAtMs)} and away for ${seconds(brokerOutage.toMs - brokerOutage.fromMs)}, the worker was killed at ${seconds(workerKilledAtMs - burstAtMs)}\n`);
   return ledger.lost.length === 0 ? 0 : 1;
+}
+
+interface SinkProcess {
+  readonly sink: Sluice;
+  readonly sinkUrl: string;
+  /** Distinct jobs so far. */
+  count(): Promise<number>;
+  readArrivals(): Promise<ReadonlyMap<string, readonly Arrival[]>>;
+}
+
+async function startSinkProcess(): Promise<SinkProcess> {
+  const port = await freePort();
+  const sinkUrl = `http://127.0.0.1:${port}`;
+  const sink = await startProgram('sink-process.ts', {
+    PORT: String(port),
+    SINK_DELAY_MS: String(SINK_DELAY_MS),
+  });
+  const read = async (path: string): Promise<unknown> => (await fetch(`${sinkUrl}${path}`)).json();
+  return {
+    sink,
+    sinkUrl,
+    count: async () => ((await read('/count')) as { readonly distinct: number }).distinct,
+    async readArrivals() {
+      const listed = (await read('/arrivals')) as [string, [number, number][]][];
+      return new Map(listed.map(([id, times]) => [id, times.map(([atMs, attempt]) => ({ atMs, attempt }))]));
+    },
+  };
 }
 
 function printed(ledger: Ledger, submission: Submission): string {
