@@ -43,7 +43,10 @@ export function parseJson(bytes: Buffer): ParsedJson {
 function rejectionOfSyntax(error: unknown): Rejection {
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('forbidden prototype property')) {
-    return new Rejection('invalid_request', "the keys '__proto__' and 'constructor.prototype' are not allowed");
+    return new Rejection(
+      'invalid_request',
+      "the keys '__proto__' and 'constructor.prototype' are not allowed",
+    );
   }
   return new Rejection('malformed_json', `not JSON: ${message}`, { cause: error });
 }

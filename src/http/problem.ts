@@ -56,7 +56,11 @@ export function rejectionOf(error: unknown): Rejection {
   if (error instanceof OutcomeUnknown) {
     return new Rejection('broker_unavailable', `outcome unknown: ${error.message}`, cause);
   }
-  return new Rejection('internal_error', 'an unexpected error; the log tells it under this X-Request-Id', cause);
+  return new Rejection(
+    'internal_error',
+    'an unexpected error; the log tells it under this X-Request-Id',
+    cause,
+  );
 }
 
 /** A broker's error about one job; an unknown outcome names the job, so that it can be looked for. */
@@ -71,6 +75,8 @@ export function rejectionOfPublish(error: unknown, id: string): Rejection {
 export function problemOf(rejection: Rejection): ProblemAnswer {
   const status = errorStatus[rejection.code];
   const headers: Record<string, string> = { ...rejection.headers };
+  // The client is in the middle of a request that will not be read on (RFC 9110, section 15.5.9).
+  if (status === 408) headers['Connection'] = 'close';
   if (status === 429 || status === 503) headers['Retry-After'] ??= String(RETRY_AFTER_S);
   return {
     status,

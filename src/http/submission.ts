@@ -1,5 +1,5 @@
 /** From the bytes of one job request to a Job, or to a Rejection that says what to mend. Used by the single route and by batches. */
-import { type ErrorObject } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { JobRequest, longestDelayMs } from '../api/contract.js';
@@ -30,7 +30,10 @@ const laterFields = new Set(['idempotencyKey', 'orderingKey', 'callbackUrl']);
 /** How many faults, or names of a closed set, one message lists. */
 const MAX_LISTED = 10;
 
-export function createSubmission(options: { readonly jobTypes: JobTypes; readonly clock: Clock }): Submission {
+export function createSubmission(options: {
+  readonly jobTypes: JobTypes;
+  readonly clock: Clock;
+}): Submission {
   const { jobTypes, clock } = options;
   const ajv = new Ajv2020({ allErrors: true });
   addFormats.default(ajv);
@@ -86,7 +89,8 @@ function faultsOf(errors: readonly ErrorObject[]): string {
   return errors
     .slice(0, MAX_LISTED)
     .map(({ instancePath, message, params }) => {
-      const allowed = 'allowedValues' in params ? `: ${(params['allowedValues'] as string[]).join(', ')}` : '';
+      const allowed =
+        'allowedValues' in params ? `: ${(params['allowedValues'] as string[]).join(', ')}` : '';
       return `${instancePath === '' ? 'the job' : `'${instancePath.slice(1)}'`} ${message}${allowed}`;
     })
     .join('; ');

@@ -9,7 +9,8 @@ export interface TraceContext {
 const none: TraceContext = {};
 
 /** version 00 ends after the flags; a later version may go on after a dash (section 3.2). */
-const traceparentPattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{1,200})?$/;
+const traceparentPattern =
+  /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{1,200})?$/;
 
 /** Section 3.3.1: key, or tenant@system; a value is printable ASCII without comma and equals sign, not ending in a space. */
 const memberPattern =

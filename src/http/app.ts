@@ -1,0 +1,190 @@
+/** The HTTP side put together: the onion as one list, the routes, and the server that carries them. */
+import Router from '@koa/router';
+import Koa from 'koa';
+import type { Scope } from '../api/contract.js';
+import type { Broker } from '../broker/broker.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import type { Log } from '../runtime/log.js';
+import type { Health, Service } from '../runtime/service.js';
+import { type ApiKey, authorize } from './access.js';
+import { createBatchRoute } from './batch.js';
+import { createBodies } from './body.js';
+import {
+  type Answering,
+  type HttpObserver,
+  type RequestState,
+  type Step,
+  silentObserver,
+} from './context.js';
+import { createJobsRoute } from './jobs.js';
+import { addOpsRoutes, type Metrics, opsPaths } from './ops.js';
+import { Rejection } from './problem.js';
+import { type Address, createHttpServer, type ServerTimeouts } from './server.js';
+import { access, admission, problems, trace } from './steps.js';
+import { createSubmission, type JobTypes } from './submission.js';
+import { createWindow } from './window.js';
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 takes any free one; `address` tells which. */
+  readonly port: number;
+  /** None: open to everyone. */
+  readonly keys: readonly ApiKey[];
+  /** What `/readyz` asks, by name. */
+  readonly health: Readonly<Record<string, () => Health>>;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** The ingestion routes; without it the server answers the operators' routes alone, as for `sluice work`. */
+  readonly ingestion?: Ingestion;
+  readonly observer?: HttpObserver;
+  readonly timeouts?: Partial<HttpTimeouts>;
+  readonly clock?: Clock;
+}
+
+export interface Ingestion {
+  readonly broker: Pick<Broker, 'publish' | 'durability'>;
+  readonly jobTypes: JobTypes;
+  /** One job, one item of a batch, one line. */
+  readonly maxBodyBytes: number;
+  readonly maxBatchBytes: number;
+  readonly maxBatchJobs: number;
+  /** The broker's window of unconfirmed publishes; batches together take half of it, so that single jobs find room. */
+  readonly publishWindow: number;
+}
+
+export interface HttpTimeouts extends ServerTimeouts {
+  /** From headers to the end of a body that is read whole; in an NDJSON stream, the longest silence. */
+  readonly bodyMs: number;
+}
+
+export interface Http extends Service {
+  /** Where it listens. Throws before `start` has resolved. */
+  readonly address: Address;
+}
+
+const defaultTimeouts: HttpTimeouts = {
+  headersMs: 10_000,
+  requestMs: 600_000,
+  idleMs: 120_000,
+  keepAliveMs: 65_000,
+  graceMs: 10_000,
+  bodyMs: 30_000,
+};
+/** How many of the largest batches, or as many bytes of single jobs, are in memory at a time. */
+const HELD_BATCHES = 4;
+
+const jobsPath = '/v1/jobs';
+const batchPath = '/v1/jobs/batch';
+
+/** `start` rejects with SluiceError `listen_failed` when the address cannot be had; a stopped one does not start again. */
+export function createHttp(options: HttpOptions): Http {
+  const { keys, log, ingestion, observer = silentObserver, clock = systemClock } = options;
+  const timeouts = { ...defaultTimeouts, ...options.timeouts };
+  const isStopping = (): boolean => server.isStopping;
+  const router = new Router<RequestState>({ strict: true });
+  addOpsRoutes(router, { health: options.health, metrics: options.metrics, isStopping });
+
+  const routes = ingestion ? ingestionRoutes(ingestion) : undefined;
+  if (routes) {
+    router.post(jobsPath, withoutQuery(routes.jobs));
+    router.post(batchPath, withoutQuery(routes.batch));
+  }
+  const labels = new Map([...opsPaths, ...(routes ? [jobsPath, batchPath] : [])].map((path) => [path, path]));
+  const openRoutes = new Set<string>(opsPaths);
+
+  const app = new Koa<RequestState>();
+  // The onion, from the outside in.
+  app.use(trace(labels, observer));
+  app.use(problems(new Set([jobsPath, batchPath]), observer, log));
+  app.use(access(keys, openRoutes));
+  app.use(admission(isStopping, openRoutes));
+  if (routes) app.use(hotRoute(routes.jobs));
+  app.use(router.routes());
+  app.use(unmatched(router));
+  // Every refusal was answered by `problems`; what comes here is a connection that broke while its answer was written.
+  app.on('error', (error: unknown) => log.debug({ err: error }, 'an answer could not be delivered'));
+
+  const handle = app.callback();
+  const server = createHttpServer(
+    {
+      host: options.host,
+      port: options.port,
+      timeouts,
+      clock,
+      log,
+      broken: (status) => observer.requested('other', 'other', status, 0),
+    },
+    (req, res) => void handle(req, res),
+  );
+
+  function ingestionRoutes(given: Ingestion): { readonly jobs: Answering; readonly batch: Answering } {
+    const { broker, jobTypes, publishWindow, ...limits } = given;
+    const heldBytes = HELD_BATCHES * Math.max(limits.maxBatchBytes, limits.maxBodyBytes);
+    const shared = {
+      broker,
+      submission: createSubmission({ jobTypes, clock }),
+      bodies: createBodies({ timeoutMs: timeouts.bodyMs, heldBytes, clock }),
+      observer,
+    };
+    const window = createWindow(Math.max(1, Math.floor(publishWindow / 2)), limits.maxBatchBytes);
+    const jobs = createJobsRoute({ ...shared, ...limits });
+    const batch = createBatchRoute({
+      ...shared,
+      ...limits,
+      window,
+      clock,
+      log,
+      idleMs: timeouts.bodyMs,
+      isStopping,
+    });
+    return { jobs: scoped('submit', jobs), batch: scoped('submit', batch) };
+  }
+
+  function scoped(scope: Scope, route: Answering): Answering {
+    return (context) => {
+      authorize(keys, context.state.key, scope);
+      return route(context);
+    };
+  }
+
+  return {
+    start: () => server.start(),
+    stop: () => server.stop(),
+    get address() {
+      return server.address;
+    },
+  };
+}
+
+/** `POST /v1/jobs` is matched by hand: the router would cost it a fifth of its speed. */
+function hotRoute(jobs: Answering): Step {
+  return (context, next) => {
+    const { req } = context;
+    return req.method === 'POST' && req.url === jobsPath ? jobs(context) : next();
+  };
+}
+
+/** No ingestion route takes query parameters; `?delayMs=1000` must not be accepted and ignored. */
+function withoutQuery(route: Answering): Answering {
+  return (context) => {
+    const { querystring } = context;
+    if (querystring !== '') {
+      throw new Rejection(
+        'invalid_request',
+        'this route takes no query parameters, send the fields in the body',
+      );
+    }
+    return route(context);
+  };
+}
+
+/** What no route has taken: another method's path, or nobody's. */
+function unmatched(router: Router<RequestState>): Step {
+  return ({ path, method }) => {
+    const allowed = [...new Set(router.match(path, method).path.flatMap((layer) => layer.methods))];
+    if (allowed.length === 0) throw new Rejection('not_found', 'there is nothing at this path');
+    throw new Rejection('method_not_allowed', `this path takes ${allowed.join(', ')}`, {
+      headers: { Allow: allowed.join(', ') },
+    });
+  };
+}

@@ -1,0 +1,203 @@
+/** `POST /v1/jobs/batch`: a JSON array, checked as a whole before anything is published, or NDJSON, published while it streams in. */
+import type { IncomingMessage } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Broker } from '../broker/broker.js';
+import { Refused } from '../job/errors.js';
+import type { Job } from '../job/job.js';
+import { type Clock, sleep } from '../runtime/clock.js';
+import type { Log } from '../runtime/log.js';
+import { answer } from './answer.js';
+import { askForBody, type Bodies, declaredLength, requireMediaType, tooLarge } from './body.js';
+import type { Answering, HttpContext, HttpObserver } from './context.js';
+import { refuseIdempotencyKey } from './jobs.js';
+import { itemsOf } from './json-array.js';
+import { linesOf } from './ndjson.js';
+import { ClientGone, Rejection, rejectionOf, rejectionOfPublish } from './problem.js';
+import type { Submission } from './submission.js';
+import { createTally, type Tally } from './tally.js';
+import { type TraceContext, traceContextOf } from './trace-context.js';
+import type { Window } from './window.js';
+
+export interface BatchOptions {
+  readonly broker: Pick<Broker, 'publish'>;
+  readonly submission: Submission;
+  readonly bodies: Bodies;
+  readonly observer: HttpObserver;
+  readonly window: Window;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of one item or line. */
+  readonly maxBodyBytes: number;
+  readonly maxBatchBytes: number;
+  readonly maxBatchJobs: number;
+  /** The longest silence within an NDJSON stream. */
+  readonly idleMs: number;
+  /** Once true, a stream is answered for what it has brought so far. */
+  readonly isStopping: () => boolean;
+}
+
+const jsonArray = 'application/json';
+const ndjson = 'application/x-ndjson';
+/** Items are read in portions of this size, so that a large array does not hold up other requests. */
+const PORTION_BYTES = 64 * 1024;
+/** How often an item waits for room in the broker's window before it is refused as overloaded. */
+const MAX_PATIENCE = 20;
+
+export function createBatchRoute(options: BatchOptions): Answering {
+  const { bodies, log, observer, submission, window, maxBodyBytes, maxBatchBytes, maxBatchJobs } = options;
+
+  return async (context) => {
+    const { req } = context;
+    refuseIdempotencyKey(req.headers);
+    const form = requireMediaType(req, [jsonArray, ndjson]);
+    const tally = createTally();
+    if (form === jsonArray) await submitArray(context, tally);
+    else await submitLines(context, tally);
+    respond(context, tally);
+  };
+
+  async function submitArray({ req, res }: HttpContext, tally: Tally): Promise<void> {
+    const bytes = await bodies.read(req, res, maxBatchBytes);
+    try {
+      const checked = await checkItems(bytes, traceContextOf(req.headers));
+      const publishing: Promise<void>[] = [];
+      for (const item of checked) {
+        const index = tally.open();
+        if (item instanceof Rejection) refuse(tally, index, item);
+        else {
+          await window.enter(item.body.length);
+          publishing.push(publishItem(tally, index, item));
+        }
+      }
+      await Promise.all(publishing);
+    } finally {
+      bodies.release(bytes);
+    }
+  }
+
+  /** @throws Rejection  the array as a whole is not JSON, or too long: then nothing of it is accepted */
+  async function checkItems(bytes: Buffer, trace: TraceContext): Promise<(Job | Rejection)[]> {
+    const checked: (Job | Rejection)[] = [];
+    let portion = 0;
+    for (const item of itemsOf(bytes)) {
+      if (checked.length === maxBatchJobs) throw tooMany();
+      const result = check(item, trace);
+      if (result instanceof Rejection && result.code === 'malformed_json') {
+        throw new Rejection(
+          'malformed_json',
+          `item ${checked.length}: ${result.message}; nothing was accepted`,
+        );
+      }
+      checked.push(result);
+      portion += item.length;
+      if (portion >= PORTION_BYTES) {
+        portion = 0;
+        await nextTurn();
+      }
+    }
+    return checked;
+  }
+
+  async function submitLines({ req, res }: HttpContext, tally: Tally): Promise<void> {
+    const publishing: Promise<void>[] = [];
+    try {
+      const declared = declaredLength(req);
+      if (declared !== undefined && declared > maxBatchBytes) throw tooLarge(maxBatchBytes);
+      askForBody(req, res);
+      await publishLines(req, tally, publishing);
+    } catch (error) {
+      // The stream was cut off. What it brought before stays accepted, so the answer must be the books.
+      if (error instanceof ClientGone || tally.count === 0) throw error;
+      const reason = rejectionOf(error);
+      const detail = `${reason.message}; nothing from here on was read`;
+      refuse(tally, tally.open(), new Rejection(reason.code, detail, { cause: error }));
+      if (reason.code === 'request_timeout') res.setHeader('Connection', 'close');
+      if (reason.code === 'internal_error') log.error({ err: error }, 'a batch has failed unexpectedly');
+    } finally {
+      await Promise.all(publishing);
+    }
+  }
+
+  async function publishLines(
+    req: IncomingMessage,
+    tally: Tally,
+    publishing: Promise<void>[],
+  ): Promise<void> {
+    const trace = traceContextOf(req.headers);
+    const { idleMs, clock } = options;
+    for await (const lines of linesOf(req, {
+      maxLineBytes: maxBodyBytes,
+      maxBytes: maxBatchBytes,
+      idleMs,
+      clock,
+    })) {
+      for (const line of lines) {
+        if (options.isStopping()) throw new Rejection('shutting_down', 'this server is shutting down');
+        if (tally.count === maxBatchJobs) throw tooMany();
+        const index = tally.open();
+        const job = check(line, trace);
+        if (job instanceof Rejection) refuse(tally, index, job);
+        else {
+          await window.enter(job.body.length);
+          publishing.push(publishItem(tally, index, job));
+        }
+      }
+    }
+  }
+
+  function check(item: Buffer | 'too-long', trace: TraceContext): Job | Rejection {
+    if (item === 'too-long' || item.length > maxBodyBytes) {
+      return new Rejection('payload_too_large', `an item may hold at most ${maxBodyBytes} bytes`);
+    }
+    try {
+      return submission(item, trace);
+    } catch (error) {
+      if (error instanceof Rejection) return error;
+      throw error;
+    }
+  }
+
+  /** Has a place in the window; never rejects. A full broker is waited for, since a batch is in no hurry for its answer. */
+  async function publishItem(tally: Tally, index: number, job: Job): Promise<void> {
+    const { broker, clock, isStopping } = options;
+    try {
+      for (let patience = MAX_PATIENCE; ; patience--) {
+        try {
+          await broker.publish(job);
+          break;
+        } catch (error) {
+          const isFull = error instanceof Refused && error.code === 'overloaded';
+          if (!isFull || patience === 0 || isStopping()) throw error;
+          await sleep(clock, error.retryAfterMs);
+        }
+      }
+      tally.accept(index, job.id);
+      observer.accepted(job);
+    } catch (error) {
+      const rejection = rejectionOfPublish(error, job.id);
+      if (rejection.code === 'internal_error')
+        log.error({ err: error, job: job.id }, 'a publish has failed unexpectedly');
+      refuse(tally, index, rejection);
+    } finally {
+      window.leave(job.body.length);
+    }
+  }
+
+  function refuse(tally: Tally, index: number, rejection: Rejection): void {
+    tally.refuse(index, rejection);
+    observer.refused(rejection.code);
+  }
+
+  function tooMany(): Rejection {
+    return new Rejection('payload_too_large', `a batch may hold at most ${maxBatchJobs} jobs`);
+  }
+}
+
+function respond(context: HttpContext, tally: Tally): void {
+  const refusal = tally.refusal();
+  if (refusal === undefined) answer(context, 202, JSON.stringify(tally.answer()));
+  else {
+    const body = JSON.stringify(refusal.problem);
+    answer(context, refusal.status, body, refusal.headers, 'application/problem+json');
+  }
+}

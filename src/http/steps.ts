@@ -1,0 +1,87 @@
+/** The steps of the HTTP onion around the routes, each its own function; app.ts shows their order. */
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../runtime/log.js';
+import { type ApiKey, authenticate } from './access.js';
+import { answer } from './answer.js';
+import type { HttpContext, HttpObserver, Step } from './context.js';
+import { ClientGone, problemOf, Rejection, rejectionOf } from './problem.js';
+
+/** Status told to the observer when the client left before its answer (as nginx logs it). */
+const CLIENT_GONE = 499;
+
+/** Names the route, and tells the observer of each request when it is over. `routes`: path to label, a closed set. */
+export function trace(routes: ReadonlyMap<string, string>, observer: HttpObserver): Step {
+  return async (context, next) => {
+    const startedAt = performance.now();
+    const { state, req, res } = context;
+    state.route = routeOf(routes, req.url ?? '');
+    try {
+      await next();
+    } finally {
+      const status = res.headersSent ? res.statusCode : CLIENT_GONE;
+      observer.requested(req.method ?? '', state.route, status, (performance.now() - startedAt) / 1000);
+    }
+  };
+}
+
+function routeOf(routes: ReadonlyMap<string, string>, url: string): string {
+  const query = url.indexOf('?');
+  return routes.get(query < 0 ? url : url.slice(0, query)) ?? 'other';
+}
+
+/** Answers whatever was thrown further in as problem+json, and logs what we did not foresee. */
+export function problems(submitRoutes: ReadonlySet<string>, observer: HttpObserver, log: Log): Step {
+  return async (context, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const { state, req } = context;
+      if (error instanceof ClientGone) {
+        context.respond = false;
+        log.debug({ route: state.route }, error.message);
+        return;
+      }
+      const rejection = rejectionOf(error);
+      const requestId = requestIdOf(context);
+      if (rejection.code === 'internal_error') {
+        log.error(
+          { err: error, requestId, method: req.method, route: state.route },
+          'a request has failed unexpectedly',
+        );
+      }
+      if (submitRoutes.has(state.route)) observer.refused(rejection.code);
+      const { status, headers, problem } = problemOf(rejection);
+      const body = JSON.stringify(problem);
+      answer(context, status, body, { ...headers, 'X-Request-Id': requestId }, 'application/problem+json');
+    }
+  };
+}
+
+/** The client's own, if it is fit for a header and a log line, else a new one. */
+function requestIdOf({ req, state }: HttpContext): string {
+  const sent = req.headers['x-request-id'];
+  state.requestId ??= typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
+  return state.requestId;
+}
+
+/** Who is it? What the key may do is asked by the route. */
+export function access(keys: readonly ApiKey[], openRoutes: ReadonlySet<string>): Step {
+  return (context, next) => {
+    const { state, req } = context;
+    state.key = openRoutes.has(state.route) ? undefined : authenticate(keys, req.headers.authorization);
+    return next();
+  };
+}
+
+/** Nothing new comes in once the stop has begun; only the operators' routes still tell so. */
+export function admission(isStopping: () => boolean, openRoutes: ReadonlySet<string>): Step {
+  return (context, next) => {
+    if (isStopping() && !openRoutes.has(context.state.route)) {
+      throw new Rejection(
+        'shutting_down',
+        'this server is shutting down, send the request to another or later',
+      );
+    }
+    return next();
+  };
+}
