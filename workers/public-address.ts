@@ -11,8 +11,6 @@ const metadataAddresses = new Set(['168.63.129.16']);
 
 /** RFC 4291, section 2.4: all global unicast addresses given out so far. */
 const globalUnicast = ipaddr.parseCIDR('2000::/3');
-/** RFC 9637: documentation. */
-const documentation = ipaddr.parseCIDR('3fff::/20');
 
 /**
  * Whether an IP address is one of the public internet. Everything else is not: loopback, private, link-local, shared (CGNAT),
@@ -25,12 +23,7 @@ export function isPublicAddress(address: string): boolean {
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast') return false;
   if (parsed instanceof ipaddr.IPv4) return !metadataAddresses.has(parsed.toString());
-  return (
-    parsed.zoneId === undefined &&
-    parsed.match(globalUnicast) &&
-    !parsed.match(documentation) &&
-    !isIsatap(parsed)
-  );
+  return parsed.match(globalUnicast) && !isIsatap(parsed);
 }
 
 /** RFC 5214, section 6.1: the interface identifier ends in 5efe and an IPv4 address. */

@@ -46,7 +46,6 @@ export function createSchemaCompiler(): (schema: object) => PayloadCheck {
           if (error instanceof RangeError) return 'the payload is nested too deeply';
           throw error;
         } finally {
-          fits.errors = null;
           search.errors = null;
         }
       };

@@ -194,10 +194,14 @@ describe('checkPayload', () => {
   });
 
   it('carries nothing over from one check to the next', () => {
-    const registry = createRegistry({ handlers: [handler('t', { type: 'integer' })] });
-    expect(registry.checkPayload('t', 'x')).to.equal('the payload must be integer');
-    expect(registry.checkPayload('t', 1)).to.equal(undefined);
-    expect(registry.checkPayload('t', Array(3_000).fill(1))).to.equal('the payload must be integer');
+    const registry = createRegistry({
+      handlers: [handler('t', { type: 'array', items: { type: 'integer' }, maxItems: 2_500 })],
+    });
+    expect(registry.checkPayload('t', ['x'])).to.equal('/0 must be integer');
+    expect(registry.checkPayload('t', [1])).to.equal(undefined);
+    expect(registry.checkPayload('t', Array(3_000).fill(1))).to.equal(
+      'the payload must NOT have more than 2500 items',
+    );
   });
 
   it('never echoes a value of the payload, and stays one short line, whatever comes', () => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { expect } from 'chai';
@@ -6,6 +7,7 @@ import { DeadLetter } from '../../src/handler/define.js';
 import { createHttpPush } from '../../workers/http-push.js';
 import { createEndpoint, type Endpoint } from './endpoint.js';
 import { rejection, run } from './running.js';
+import { selfSigned } from './self-signed.js';
 
 describe('http.push bears with bad servers:', () => {
   let at: Endpoint;
@@ -84,6 +86,21 @@ describe('http.push bears with bad servers:', () => {
       expect(error).to.not.be.instanceOf(DeadLetter);
       expect(error.message).to.equal('POST http://gone.test failed: getaddrinfo ENOTFOUND gone.test');
     }
+  });
+
+  it('a certificate that nobody vouches for is retried, and nothing is sent', async () => {
+    let requests = 0;
+    const secure = createSecureServer(selfSigned, (_request, response) => {
+      requests++;
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+    const error = await rejection(at.push({ url }));
+    secure.close();
+    expect(error).to.not.be.instanceOf(DeadLetter);
+    expect(error.message).to.match(/failed: self-signed certificate/);
+    expect(requests).to.equal(0);
   });
 
   for (const [title, bytes] of [

@@ -1,7 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
+import { Agent } from 'undici';
 import { DeadLetter } from '../../src/handler/define.js';
+import { follow } from '../../workers/follow.js';
 import { createEndpoint, type Endpoint } from './endpoint.js';
 import { jobId, rejection } from './running.js';
+import { selfSigned } from './self-signed.js';
 
 describe('http.push follows redirects:', () => {
   let at: Endpoint;
@@ -98,4 +104,28 @@ describe('http.push follows redirects:', () => {
       expect(at.visits).to.have.length(1);
     });
   }
+
+  it('not from https down to http', async () => {
+    const secure = createServer(selfSigned, (request, response) => {
+      response.writeHead(307, { location: request.url === '/down' ? at.origin : '/down' }).end();
+    }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const url = new URL(`https://127.0.0.1:${(secure.address() as AddressInfo).port}/up`);
+    const dispatcher = new Agent({ connect: { ca: selfSigned.cert } });
+    const call = {
+      url,
+      method: 'POST',
+      headers: {},
+      body: 'x',
+      signal: new AbortController().signal,
+    } as const;
+    const error = await rejection(follow(call, {}, dispatcher));
+    await dispatcher.close();
+    secure.close();
+    expect(error)
+      .to.be.instanceOf(DeadLetter)
+      .with.property('message')
+      .that.contains('from https down to http');
+    expect(at.visits).to.have.length(0);
+  });
 });

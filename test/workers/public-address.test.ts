@@ -66,7 +66,19 @@ const otherAddresses: readonly [kind: string, addresses: readonly string[]][] = 
   ['outside the global unicast space', ['4000::1', '::2', '5f00::1']],
   [
     'not an address',
-    ['', 'localhost', '127.1', '0x7f.0.0.1', '0177.0.0.1', '2130706433', '1.2.3.4.5', '[::1]', '8.8.8.8 '],
+    [
+      '',
+      'localhost',
+      '127.1',
+      '8.8',
+      '0x08.8.8.8',
+      '0x7f.0.0.1',
+      '0177.0.0.1',
+      '2130706433',
+      '1.2.3.4.5',
+      '[::1]',
+      '8.8.8.8 ',
+    ],
   ],
 ];
 
