@@ -86,8 +86,8 @@ export function createHttp(options: HttpOptions): Http {
 
   const routes = ingestion ? ingestionRoutes(ingestion) : undefined;
   if (routes) {
-    router.post(jobsPath, withoutQuery(routes.jobs));
-    router.post(batchPath, withoutQuery(routes.batch));
+    router.post(jobsPath, scoped('submit', withoutQuery(routes.jobs)));
+    router.post(batchPath, scoped('submit', withoutQuery(routes.batch)));
   }
   const labels = new Map([...opsPaths, ...(routes ? [jobsPath, batchPath] : [])].map((path) => [path, path]));
   const openRoutes = new Set<string>(opsPaths);
@@ -98,7 +98,7 @@ export function createHttp(options: HttpOptions): Http {
   app.use(problems(new Set([jobsPath, batchPath]), observer, log));
   app.use(access(keys, openRoutes));
   app.use(admission(isStopping, openRoutes));
-  if (routes) app.use(hotRoute(routes.jobs));
+  if (routes) app.use(hotRoute(scoped('submit', routes.jobs)));
   app.use(router.routes());
   app.use(unmatched(router));
   // Every refusal was answered by `problems`; what comes here is a connection that broke while its answer was written.
@@ -137,7 +137,7 @@ export function createHttp(options: HttpOptions): Http {
       idleMs: timeouts.bodyMs,
       isStopping,
     });
-    return { jobs: scoped('submit', jobs), batch: scoped('submit', batch) };
+    return { jobs, batch };
   }
 
   function scoped(scope: Scope, route: Answering): Answering {

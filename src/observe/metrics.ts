@@ -1,0 +1,222 @@
+/** The metrics of one process (design.md 10): a registry of its own, the observers that feed it, and what is pulled at scrape. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type ErrorCode, errorStatus } from '../api/contract.js';
+import type { BrokerStats, Inspection } from '../broker/broker.js';
+import type { Job } from '../job/job.js';
+import type { Log } from '../runtime/log.js';
+import { createInspectionMetrics } from './inspection.js';
+
+/** What the HTTP side tells. */
+export interface HttpMetrics {
+  accepted(job: Job): void;
+  refused(code: ErrorCode): void;
+  requested(method: string, route: string, status: number, seconds: number): void;
+}
+
+/** What the worker pool tells. */
+export interface JobMetrics {
+  /** `waitMs`: from the moment the job was due. */
+  started(job: Job, waitMs: number): void;
+  settled(job: Job, outcome: 'succeeded' | 'retried' | 'dead' | 'cancelled', durationMs: number): void;
+  redelivered(job: Job): void;
+}
+
+export interface PoolStats {
+  readonly queue: string;
+  readonly active: number;
+  readonly concurrency: number;
+  readonly prefetch: number;
+}
+
+export interface MetricsOptions {
+  /** The job types of the registry; others are labelled `unknown`, so that no stranger can make series without bound. */
+  readonly types: readonly string[];
+  /** The queues of the registry; others are labelled `unknown` as well. */
+  readonly queues: readonly string[];
+  readonly log: Log;
+  /** Read at scrape. */
+  readonly brokerStats?: Readonly<BrokerStats>;
+  /** Asked at scrape, on `serve` and `start`; a failure leaves its series out. */
+  readonly inspect?: () => Promise<Inspection>;
+  /** How long a scrape waits for `inspect`, in ms. */
+  readonly inspectTimeoutMs?: number;
+}
+
+export interface Metrics {
+  readonly http: HttpMetrics;
+  readonly jobs: JobMetrics;
+  /** The broker has confirmed a publish, so many seconds after it was written. */
+  confirmed(seconds: number): void;
+  /** The pool's numbers, read at scrape from here on; the pool is made after the metrics it reports to. */
+  watchPool(read: () => readonly PoolStats[]): void;
+  readonly contentType: string;
+  /** The text of a scrape. Answers within `inspectTimeoutMs` whatever the broker does. */
+  render(): Promise<string>;
+}
+
+const INSPECT_TIMEOUT_MS = 2_000;
+
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** From a no-op to the hour that a handler or a backlog may take. */
+const jobBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const types = new Set(options.types);
+  const queues = new Set(options.queues);
+  const typeOf = (job: Job): string => (types.has(job.type) ? job.type : 'unknown');
+  const queueOf = (job: Job): string => (queues.has(job.queue) ? job.queue : 'unknown');
+
+  const confirms = new Histogram({
+    name: 'sluice_publish_confirm_seconds',
+    help: "From writing a job to the broker's confirm.",
+    buckets: requestBuckets,
+    registers,
+  });
+  const inspection = options.inspect
+    ? createInspectionMetrics({
+        registry,
+        inspect: options.inspect,
+        timeoutMs: options.inspectTimeoutMs ?? INSPECT_TIMEOUT_MS,
+        log: options.log,
+      })
+    : undefined;
+  if (options.brokerStats) addBrokerMetrics(registry, options.brokerStats);
+
+  return {
+    http: createHttpMetrics(registry, typeOf, queueOf),
+    jobs: createJobMetrics(registry, typeOf, queueOf),
+    confirmed: (seconds) => confirms.observe(seconds),
+    watchPool: (read) => addPoolMetrics(registry, read),
+    contentType: registry.contentType,
+    async render() {
+      await inspection?.refresh();
+      return registry.metrics();
+    },
+  };
+}
+
+type Label = (job: Job) => string;
+
+function createHttpMetrics(registry: Registry, typeOf: Label, queueOf: Label): HttpMetrics {
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'sluice_http_requests_total',
+    help: 'Requests answered; status 499: the client left before its answer.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'sluice_http_request_duration_seconds',
+    help: 'From the headers of a request to its answer.',
+    buckets: requestBuckets,
+    registers,
+  });
+  const accepted = new Counter({
+    name: 'sluice_jobs_accepted_total',
+    help: 'Jobs that the broker has confirmed.',
+    labelNames: ['queue', 'lane', 'type'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'sluice_jobs_refused_total',
+    help: 'Jobs, or whole requests to submit some, that were refused, by error code.',
+    labelNames: ['code'],
+    registers,
+  });
+  // A series that appears with its first refusal hides that refusal from rate().
+  for (const code of Object.keys(errorStatus)) refused.inc({ code }, 0);
+  return {
+    accepted: (job) => accepted.inc({ queue: queueOf(job), lane: job.lane, type: typeOf(job) }),
+    refused: (code) => refused.inc({ code }),
+    requested(method, route, status, seconds) {
+      requests.inc({ method: methods.has(method) ? method : 'other', route, status });
+      durations.observe(seconds);
+    },
+  };
+}
+
+function createJobMetrics(registry: Registry, typeOf: Label, queueOf: Label): JobMetrics {
+  const registers = [registry];
+  const completed = new Counter({
+    name: 'sluice_jobs_completed_total',
+    help: 'Attempts that were settled, by outcome.',
+    labelNames: ['queue', 'type', 'outcome'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'sluice_job_duration_seconds',
+    help: 'How long handlers ran.',
+    labelNames: ['queue', 'type'],
+    buckets: jobBuckets,
+    registers,
+  });
+  const waits = new Histogram({
+    name: 'sluice_job_wait_seconds',
+    help: 'From the moment a job was due to the start of its handler.',
+    labelNames: ['queue'],
+    buckets: jobBuckets,
+    registers,
+  });
+  const redelivered = new Counter({
+    name: 'sluice_jobs_redelivered_total',
+    help: 'Deliveries that had been handed out before without being settled.',
+    labelNames: ['queue'],
+    registers,
+  });
+  return {
+    started: (job, waitMs) => waits.observe({ queue: queueOf(job) }, Math.max(0, waitMs) / 1000),
+    settled(job, outcome, durationMs) {
+      const labels = { queue: queueOf(job), type: typeOf(job) };
+      completed.inc({ ...labels, outcome });
+      durations.observe(labels, durationMs / 1000);
+    },
+    redelivered: (job) => redelivered.inc({ queue: queueOf(job) }),
+  };
+}
+
+function addBrokerMetrics(registry: Registry, stats: Readonly<BrokerStats>): void {
+  const pulled = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  pulled('sluice_publish_unconfirmed', 'Publishes that wait for their confirm.', () => stats.unconfirmed);
+  pulled('sluice_broker_up', '1 while connected to the broker.', () => Number(stats.isUp));
+  pulled('sluice_broker_blocked', '1 while the broker holds back publishes.', () => Number(stats.isBlocked));
+  new Counter({
+    name: 'sluice_broker_reconnects_total',
+    help: 'Connections to the broker made again.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(stats.reconnects);
+    },
+  });
+}
+
+function addPoolMetrics(registry: Registry, read: () => readonly PoolStats[]): void {
+  const pulled = (name: string, help: string, pick: (stats: PoolStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['queue'],
+      registers: [registry],
+      collect() {
+        for (const stats of read()) this.set({ queue: stats.queue }, pick(stats));
+      },
+    });
+  };
+  pulled('sluice_jobs_active', 'Handlers that run.', (stats) => stats.active);
+  pulled('sluice_worker_concurrency', 'Handlers that may run at a time.', (stats) => stats.concurrency);
+  pulled('sluice_worker_prefetch', 'Deliveries that may be unsettled at a time.', (stats) => stats.prefetch);
+}
