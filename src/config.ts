@@ -181,6 +181,13 @@ function faultsBetween(values: Read<typeof settings>, role: Role, soFar: readonl
   if (role !== 'serve' && values.smtpUrl !== undefined && !hasSender) {
     faults.push('SMTP_FROM: not set although SMTP_URL is; expected the sender of the mails');
   }
+  const hasServer =
+    values.smtpUrl !== undefined || soFar.some((fault) => fault.startsWith(settings.smtpUrl.name));
+  if (role === 'start' && values.smtpFrom !== undefined && !hasServer) {
+    faults.push(
+      'SMTP_URL: not set although SMTP_FROM is; without it the mails that are accepted cannot be sent',
+    );
+  }
   return faults;
 }
 

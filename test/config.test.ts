@@ -1,39 +1,16 @@
 /** Settings as a whole: defaults, all faults at once, secrets, files, roles. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { laterSettings, settings } from '../src/config/settings.js';
-import { type Environment, loadClientConfig, loadConfig, type Role } from '../src/config.js';
+import { type Environment, loadClientConfig, loadConfig } from '../src/config.js';
 import { Invalid } from '../src/job/errors.js';
-
-const hash = createHash('sha256').update('a key').digest('hex');
-const password = 'hunter2hunter2';
-
-/** The lines of the message below its head, or none when the settings are good. */
-function faultsOf(env: Environment, role: Role = 'start'): string[] {
-  try {
-    loadConfig(env, role);
-    return [];
-  } catch (error) {
-    if (!(error instanceof Invalid)) throw error;
-    expect(error.code).to.equal('bad_settings');
-    const [head, ...lines] = error.message.split('\n');
-    const plural = lines.length === 1 ? '1 setting is' : `${lines.length} settings are`;
-    expect(head).to.equal(`${plural} at fault:`);
-    return lines.map((line) => line.trim());
-  }
-}
-
-function onlyFault(env: Environment, role: Role = 'start'): string {
-  const faults = faultsOf(env, role);
-  expect(faults, JSON.stringify(env)).to.have.length(1);
-  return faults[0] ?? '';
-}
+import { faultsOf, hash, onlyFault, password } from './config/faults.js';
 
 describe('settings', () => {
   let folder: string;
@@ -272,60 +249,6 @@ describe('settings', () => {
     expect(fault).to.include('\\u001b[31m\\nxxx').and.to.have.length.below(400);
   });
 
-  describe('as files', () => {
-    it('give a secret without the newline at its end', () => {
-      for (const end of ['', '\n', '\r\n']) {
-        const path = file('amqp', `amqp://me:${password}@rabbit${end}`);
-        expect(loadConfig({ AMQP_URL_FILE: path }, 'start').amqpUrls?.[0]?.reveal()).to.equal(
-          `amqp://me:${password}@rabbit`,
-        );
-      }
-      expect(loadClientConfig({ SLUICE_API_KEY_FILE: file('key', 'abc\n') }).apiKey?.reveal()).to.equal(
-        'abc',
-      );
-    });
-
-    it('are a fault beside the value itself', () => {
-      const fault = onlyFault({ AMQP_URL: 'amqp://rabbit', AMQP_URL_FILE: file('amqp', 'amqp://rabbit') });
-      expect(fault).to.include('AMQP_URL and AMQP_URL_FILE are both set');
-    });
-
-    it('that cannot be read name file and reason', () => {
-      mkdirSync(join(folder, 'd'), { recursive: true });
-      const cases = [
-        [join(folder, 'none'), 'ENOENT: no such file or directory'],
-        [join(folder, 'd'), 'EISDIR'],
-        [file('empty', '\n'), 'is empty'],
-        [file('binary', Buffer.from([0xff, 0xfe, 0xfd])), 'is not UTF-8 text'],
-        [file('long', 'x'.repeat(65_537)), 'is longer than 65536 bytes'],
-        ['/dev/zero', 'is longer than 65536 bytes'],
-      ] as const;
-      for (const [path, reason] of cases) {
-        expect(onlyFault({ SMTP_URL_FILE: path }))
-          .to.include(`SMTP_URL_FILE=${JSON.stringify(path)}`)
-          .and.to.include(reason);
-      }
-    });
-
-    it('hold values that are checked like any other, and shown as little', () => {
-      const fault = onlyFault({ AMQP_URL_FILE: file('amqp', `ftp://me:${password}@rabbit`) });
-      expect(fault).to.match(/^AMQP_URL_FILE \(a secret, not shown\): URL 1: it must begin with amqp/);
-      expect(fault).not.to.include(password);
-    });
-
-    it('do not show a secret that was put where its path belongs', () => {
-      const fault = onlyFault({ AMQP_URL_FILE: `amqp://me:${password}@rabbit` });
-      expect(fault)
-        .to.include('AMQP_URL_FILE')
-        .and.to.include('looks like the secret itself')
-        .and.not.to.include(password);
-    });
-
-    it('are for secrets only', () => {
-      expect(loadConfig({ PORT_FILE: '/nowhere' }, 'start').port).to.equal(8080);
-    });
-  });
-
   describe('of access', () => {
     it('refuse to take jobs from other machines without keys, and say how to make one', () => {
       for (const role of ['start', 'serve'] as const) {
@@ -355,6 +278,15 @@ describe('settings', () => {
         /^SMTP_FROM: not set although SMTP_URL is/,
       );
       expect(faultsOf({ SMTP_URL: 'smtp://mail' }, 'serve')).to.deep.equal([]);
+    });
+
+    it('need the server of mails beside their sender, in a process that both takes and sends them', () => {
+      expect(onlyFault({ SMTP_FROM: 'jobs@example.com' }, 'start')).to.match(
+        /^SMTP_URL: not set although SMTP_FROM is/,
+      );
+      for (const role of ['serve', 'work'] as const) {
+        expect(faultsOf({ SMTP_FROM: 'jobs@example.com' }, role)).to.deep.equal([]);
+      }
     });
   });
 

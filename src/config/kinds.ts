@@ -1,5 +1,6 @@
 /** The kinds of values a setting can have: each says what it expects and reads exactly that. */
 import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
@@ -75,15 +76,27 @@ export function isLoopback(hostOrAddress: string): boolean {
   return isIP(hostOrAddress) !== 0 && ipaddr.process(hostOrAddress).range() === 'loopback';
 }
 
-/** Resolves to an absolute path, so that a later change of the working directory does not matter. */
+/** A file becomes an absolute path, so that a later change of the working directory does not matter; a package stays a name. */
 export const moduleFile: Kind<string> = {
-  expects: 'the path of a JavaScript module that exists, such as `./my-handlers.js`',
+  expects:
+    'the path of a JavaScript module that exists, such as `./my-handlers.js`, or the name of an installed package',
   parse(text) {
-    if (text.includes('\0') || !existsSync(text)) return { fault: 'there is no such file' };
-    if (statSync(text).isDirectory()) return { fault: 'that is a folder' };
-    return { value: resolve(text) };
+    if (!text.includes('\0') && existsSync(text)) {
+      return statSync(text).isDirectory() ? { fault: 'that is a folder' } : { value: resolve(text) };
+    }
+    return isInstalled(text) ? { value: text } : { fault: 'there is no such file' };
   },
 };
+
+function isInstalled(packageName: string): boolean {
+  try {
+    createRequire(resolve('noop.js')).resolve(packageName);
+    return true;
+  } catch (error) {
+    // Anything else than "not found" is a package that wants to be imported, not required.
+    return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED';
+  }
+}
 
 /** Items between commas; spaces around an item do not count. An empty item is a fault, so that a lost name is noticed. */
 export function listOf<Item>(

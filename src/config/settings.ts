@@ -156,7 +156,8 @@ export const settings = {
   ),
   maxBodyBytes: setting(
     'MAX_BODY_BYTES',
-    wholeNumber(1, 128 * 1_048_576, 'bytes'),
+    // RabbitMQ 4 takes messages up to 16 MiB unless told otherwise, and closes the channel on a larger one.
+    wholeNumber(1, 16 * 1_048_576, 'bytes'),
     '1048576',
     'Largest job: the body of one request, or one line of NDJSON.',
   ),

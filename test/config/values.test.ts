@@ -195,10 +195,13 @@ describe('lists of queues', () => {
 });
 
 describe('HANDLERS', () => {
-  it('is a file that exists', () => {
+  it('is a file that exists, or an installed package', () => {
     expect(read(moduleFile, './package.json')).to.match(/^\/.*package\.json$/);
     expect(faultOf(moduleFile, './nowhere.js')).to.equal('there is no such file');
     expect(faultOf(moduleFile, './src')).to.equal('that is a folder');
+    expect(faultOf(moduleFile, '@acme/handlers')).to.equal('there is no such file');
+    expect(read(moduleFile, 'koa')).to.equal('koa');
+    expect(faultOf(moduleFile, 'handlers.mjs')).to.equal('there is no such file');
     expect(faultOf(moduleFile, 'a\0b')).to.equal('there is no such file');
   });
 });
