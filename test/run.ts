@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Counts } from './support/counting-reporter.js';
+import type { Counts, StillOpen } from './support/counting-reporter.js';
 import { createGuard } from './support/guard.js';
 import { installRabbitmq } from './support/install-rabbitmq.js';
 import { findRabbitmq, startNode } from './support/rabbitmq.js';
@@ -58,12 +58,17 @@ function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
   return new Promise((resolve, reject) => {
     let counts: Counts | undefined;
     let isLate = false;
-    mocha.once('message', (message) => {
-      counts = message as Counts;
+    let stillOpen: readonly string[] = [];
+    mocha.on('message', (message: Counts | StillOpen) => {
+      if ('stillOpen' in message) {
+        stillOpen = message.stillOpen;
+        return;
+      }
+      counts = message;
       const ending = setTimeout(() => {
         isLate = true;
         process.stdout.write(
-          `The tests are over, but something keeps their process alive after ${ENDING_MS} ms.\n`,
+          `The tests are over, but after ${ENDING_MS} ms this keeps their process alive: ${stillOpen.join(', ')}\n`,
         );
         mocha.kill('SIGKILL');
       }, ENDING_MS);

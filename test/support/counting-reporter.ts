@@ -7,6 +7,13 @@ export interface Counts {
   readonly skipped: number;
 }
 
+/** Sent once when the process is still there LATE_MS after its end: the kinds of what keeps it alive. */
+export interface StillOpen {
+  readonly stillOpen: readonly string[];
+}
+
+const LATE_MS = 8_000;
+
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
@@ -17,6 +24,11 @@ export default class CountingReporter extends Mocha.reporters.Spec {
         skipped: this.stats.pending,
       };
       process.send?.(counts);
+      const late = setTimeout(() => {
+        const message: StillOpen = { stillOpen: process.getActiveResourcesInfo() };
+        process.send?.(message);
+      }, LATE_MS);
+      late.unref();
     });
   }
 }
