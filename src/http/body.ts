@@ -1,6 +1,7 @@
 /** Request bodies: their media type, and a reader that is bounded in size, in time, and in what all requests hold together. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../runtime/clock.js';
+import { createDeadlines } from './deadlines.js';
 import { ClientGone, Rejection } from './problem.js';
 
 export interface BodyLimits {
@@ -24,6 +25,7 @@ export interface Bodies {
 const empty = Buffer.alloc(0);
 
 export function createBodies({ timeoutMs, heldBytes, clock }: BodyLimits): Bodies {
+  const deadlines = createDeadlines(timeoutMs, clock);
   let held = 0;
 
   function read(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Buffer> {
@@ -33,19 +35,21 @@ export function createBodies({ timeoutMs, heldBytes, clock }: BodyLimits): Bodie
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
-      const stopTimer = clock.after(timeoutMs, () => {
-        fail(new Rejection('request_timeout', `the body was not complete after ${timeoutMs} ms`));
-      });
-      const leave = (): void => {
-        stopTimer();
-        req.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
-      };
+      // Listeners are left where they are: the request ends soon, and taking them off costs more than this flag.
+      let isSettled = false;
       const fail = (error: Error): void => {
-        leave();
+        if (isSettled) return;
+        isSettled = true;
+        deadlines.clear(deadline);
         held -= size;
+        chunks.length = 0;
         reject(error);
       };
-      const onData = (chunk: Buffer): void => {
+      const deadline = deadlines.set(() =>
+        fail(new Rejection('request_timeout', `the body was not complete after ${timeoutMs} ms`)),
+      );
+      req.on('data', (chunk: Buffer) => {
+        if (isSettled) return;
         size += chunk.length;
         held += chunk.length;
         chunks.push(chunk);
@@ -53,13 +57,17 @@ export function createBodies({ timeoutMs, heldBytes, clock }: BodyLimits): Bodie
         else if (held > heldBytes) {
           fail(new Rejection('overloaded', 'too many bytes of requests are in work, try again'));
         }
-      };
-      const onEnd = (): void => {
-        leave();
+      });
+      req.on('end', () => {
+        if (isSettled) return;
+        isSettled = true;
+        deadlines.clear(deadline);
         resolve(chunks.length === 1 ? (chunks[0] ?? empty) : Buffer.concat(chunks, size));
-      };
-      const onGone = (cause?: unknown): void => fail(new ClientGone({ cause }));
-      req.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+      });
+      // Comes after `end`, or without it when the client has gone.
+      req.on('close', () => {
+        if (!isSettled) fail(new ClientGone());
+      });
     });
   }
 

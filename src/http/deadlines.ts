@@ -1,0 +1,51 @@
+/** Deadlines of equal length for many short waits: one timer for all, because a timer each is felt on the hot route. */
+import type { Clock } from '../runtime/clock.js';
+
+export interface Deadlines {
+  /** Calls `late` once, `ms` from now or a little later, unless it is called off with what is returned. */
+  set(late: () => void): Deadline;
+  clear(deadline: Deadline): void;
+}
+
+export interface Deadline {
+  readonly atMs: number;
+  readonly late: () => void;
+}
+
+export function createDeadlines(ms: number, clock: Clock): Deadlines {
+  /** In the order they were set, which is the order they fall due. */
+  const pending = new Set<Deadline>();
+  let isArmed = false;
+
+  function arm(waitMs: number): void {
+    isArmed = true;
+    clock.after(waitMs, look);
+  }
+
+  function look(): void {
+    isArmed = false;
+    const nowMs = clock.now();
+    for (const deadline of pending) {
+      // Wall clocks step back; then a deadline would be further away than it can be.
+      const leftMs = Math.min(deadline.atMs - nowMs, ms);
+      if (leftMs > 0) {
+        arm(leftMs);
+        return;
+      }
+      pending.delete(deadline);
+      deadline.late();
+    }
+  }
+
+  return {
+    set(late) {
+      const deadline: Deadline = { atMs: clock.now() + ms, late };
+      pending.add(deadline);
+      if (!isArmed) arm(ms);
+      return deadline;
+    },
+    clear(deadline) {
+      pending.delete(deadline);
+    },
+  };
+}
