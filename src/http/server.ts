@@ -63,6 +63,8 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
     keepAliveTimeout: timeouts.keepAliveMs,
     connectionsCheckingInterval: Math.min(1000, timeouts.headersMs),
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Checked by the onion, which answers with a problem where Node would send a bare 400.
+    requireHostHeader: false,
     noDelay: true,
   });
   server.timeout = timeouts.idleMs;
@@ -79,6 +81,7 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
   server.on('request', listener);
   // Who asks before sending a large body is told by the route whether to send it.
   server.on('checkContinue', listener);
+  server.on('checkExpectation', listener);
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const hasAnswer = [...inFlight].some((res) => res.socket === socket && res.headersSent);

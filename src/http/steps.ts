@@ -1,5 +1,6 @@
 /** The steps of the HTTP onion around the routes, each its own function; app.ts shows their order. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Log } from '../runtime/log.js';
 import { type ApiKey, authenticate } from './access.js';
 import { answer } from './answer.js';
@@ -73,9 +74,10 @@ export function access(keys: readonly ApiKey[], openRoutes: ReadonlySet<string>)
   };
 }
 
-/** Nothing new comes in once the stop has begun; only the operators' routes still tell so. */
+/** Nothing malformed comes in, and nothing new once the stop has begun; the operators' routes still tell so. */
 export function admission(isStopping: () => boolean, openRoutes: ReadonlySet<string>): Step {
   return (context, next) => {
+    refuseMalformed(context.req);
     if (isStopping() && !openRoutes.has(context.state.route)) {
       throw new Rejection(
         'shutting_down',
@@ -84,4 +86,14 @@ export function admission(isStopping: () => boolean, openRoutes: ReadonlySet<str
     }
     return next();
   };
+}
+
+/** What HTTP/1.1 demands of a request (RFC 9112, section 3.2; RFC 9110, section 10.1.1) and Node's parser leaves to us. */
+function refuseMalformed({ httpVersion, headers }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === '1.1') {
+    throw new Rejection('invalid_request', 'a request needs a Host header');
+  }
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
+    throw new Rejection('invalid_request', "the only expectation met here is '100-continue'");
+  }
 }

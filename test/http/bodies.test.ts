@@ -205,6 +205,10 @@ describe('a slow or broken client', () => {
     ['a length beside chunks', `${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['a length that is no number', `${head}Content-Length: 2x\r\n\r\n{}`],
     ['chunks that are none', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
+    ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
+    ['an expectation of its own', 'GET /livez HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n'],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['an unknown method', 'BREW /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['a header with a line feed in it', 'GET /livez HTTP/1.1\r\nHost: x\r\nX:\0y\r\n\r\n'],
   ];
   for (const [what, bytes] of garbage) {
