@@ -21,6 +21,8 @@ export interface Running extends Service {
 }
 
 const PUBLISH_TIMEOUT_MS = 10_000;
+/** Requests end by themselves well before; jobs get the rest of SHUTDOWN_GRACE_MS. */
+const LONGEST_REQUEST_GRACE_MS = 10_000;
 /** Shorter limits would take a garbage collection for a blocked loop. */
 const SHORTEST_WATCHDOG_MS = 1_000;
 
@@ -50,6 +52,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     metrics,
     log,
     observer: metrics.http,
+    timeouts: { graceMs: Math.min(config.shutdownGraceMs, LONGEST_REQUEST_GRACE_MS) },
     ...(role === 'work' ? {} : { ingestion: ingestionOf(config, registry, broker) }),
   });
 
