@@ -38,6 +38,8 @@ const FLUSH_TIMEOUT_MS = 5_000;
  * nothing (3.10); a moment later they have been told of the end, and subscribe anew.
  */
 const REDECLARE_AFTER_MS = 1_000;
+/** What somebody deleted comes back within this time even if nothing runs into the gap, as with a level that delayed jobs pass later. */
+const REDECLARE_EVERY_MS = 60_000;
 
 export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const { urls, prefix, clock, random, log } = options;
@@ -96,6 +98,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   });
 
+  let stopped: Promise<void> | undefined;
   let redeclaring: Promise<void> | undefined;
   function redeclare(): Promise<void> {
     redeclaring ??= sleep(clock, REDECLARE_AFTER_MS)
@@ -107,6 +110,18 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
         redeclaring = undefined;
       });
     return redeclaring;
+  }
+
+  let cancelUpkeep = (): void => {};
+  function keepUp(): void {
+    cancelUpkeep();
+    cancelUpkeep = clock.after(REDECLARE_EVERY_MS, () => {
+      void redeclare()
+        .catch((error: Error) =>
+          log.warn({ reason: error.message }, 'the topology could not be declared again'),
+        )
+        .then(() => stopped ?? keepUp());
+    });
   }
 
   function route(job: Job): Route {
@@ -131,17 +146,18 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   };
 
-  let stopped: Promise<void> | undefined;
-
   return {
     durability: 'quorum',
     stats,
     async start() {
+      if (stopped === undefined) keepUp();
       await Promise.all([publishing.start(), consuming.start()]);
     },
     stop() {
+      cancelUpkeep();
       stopped ??= (async () => {
-        await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        const canFlush = publisher.isUp() && !publisher.isBlocked();
+        await publisher.close(canFlush ? FLUSH_TIMEOUT_MS : 0);
         suspects.detach();
         consumers.detach();
         await links.close();

@@ -2,6 +2,7 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
 import { Invalid, Unavailable } from '../../../src/job/errors.js';
+import { systemClock } from '../../../src/runtime/clock.js';
 import { freePort } from '../../support/free-port.js';
 import { startProxy } from '../../support/proxy.js';
 import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
@@ -137,6 +138,44 @@ describe('RabbitMQ recovery', () => {
     expect(broker.stats.undecodable).to.equal(1);
   });
 
+  it('has the broker dead-letter a message that is no job and cannot be published anew', async () => {
+    const broker = await bench.open();
+    await broker.consume(source, () => {
+      throw new Error('must not be delivered');
+    });
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    // At the limit of what amqplib encodes: with the reason it is beyond.
+    const headers = { big: 'x'.repeat(65_400) };
+    channel.publish(`${bench.prefix}.jobs`, 'default.normal', Buffer.from('raw'), { headers });
+    const message = await new Promise<amqp.ConsumeMessage>((resolve) => {
+      void channel.consume(`${bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
+    });
+    await connection.close();
+    expect(message.content.toString()).to.equal('raw');
+  });
+
+  it('declares from time to time what somebody has deleted, though nothing has run into the gap', async () => {
+    const clock = {
+      ...systemClock,
+      after: (ms: number, run: () => void) => systemClock.after(ms === 60_000 ? 100 : ms, run),
+    };
+    await bench.open({ clock });
+    const connection = await amqp.connect(node.url);
+    const exists = async (queue: string): Promise<boolean> => {
+      const channel = await connection.createChannel();
+      channel.on('error', () => {});
+      return channel.checkQueue(queue).then(
+        () => true,
+        () => false,
+      );
+    };
+    const level = `${bench.prefix}.delay.00`;
+    await (await connection.createChannel()).deleteQueue(level);
+    while (!(await exists(level))) await new Promise(setImmediate);
+    await connection.close();
+  });
+
   it('uses the next host of its list when one is down', async () => {
     const gone = `amqp://guest:guest@127.0.0.1:${await freePort()}`;
     const broker = await bench.open({ urls: [gone, node.url] });
@@ -208,8 +247,13 @@ describe('RabbitMQ recovery', () => {
     const proxy = await startProxy(node.url);
     const broker = await bench.open({ urls: [proxy.url] });
     await broker.consume(source, () => {});
+    const inbox = createInbox();
+    await broker.consume({ ...source, lane: 'high' }, inbox.take);
+    await broker.publish(makeJob({ lane: 'high' }));
+    const [delivery] = await inbox.first(1);
     proxy.pause();
     await broker.stop();
+    expect(delivery?.isLost).to.equal(true);
     await proxy.close();
   });
 });
