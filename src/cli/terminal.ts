@@ -14,3 +14,15 @@ export class CommandFailed extends Error {
 export function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ').trim();
 }
+
+/**
+ * Whoever reads our output may stop reading (`| head -1`). That is no fault: what is written from then on is dropped, and
+ * the command goes on and exits by how its work went. Without this a batch would be cut off in its middle, with a stack trace.
+ */
+export function outliveReaders(...streams: readonly NodeJS.WriteStream[]): void {
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}

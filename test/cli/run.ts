@@ -15,7 +15,12 @@ export interface Ended {
 /** Nothing of our own environment but PATH reaches the command, so that the machine of a test decides nothing. */
 export function sluice(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly stdin?: string | Buffer } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly stdin?: string | Buffer;
+    /** Nobody reads what it prints, as after `| head -0`. */
+    readonly isUnread?: true;
+  } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
@@ -24,7 +29,8 @@ export function sluice(
     });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    if (options.isUnread) child.stdout.destroy();
+    else child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.once('error', reject);
     child.once('close', (code) => {

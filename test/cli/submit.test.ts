@@ -73,6 +73,13 @@ describe('sluice submit', () => {
   };
   afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
 
+  it('takes a reader that has gone for no fault', async () => {
+    const server = await serverThat(() => accepted);
+    const ended = await sluice(['submit', 'echo', '1'], { env: { SLUICE_URL: server.url }, isUnread: true });
+    expect(ended).to.deep.equal({ code: 0, stdout: '', stderr: '' });
+    expect(server.seen).to.have.length(1);
+  });
+
   it('sends a job and prints its id and state', async () => {
     const server = await serverThat(() => accepted);
     const ended = await sluice(['submit', 'echo', '{"n":1}'], { env: { SLUICE_URL: server.url } });
