@@ -45,6 +45,6 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
   }
 }
 
-outliveReaders(process.stdout, process.stderr);
+outliveReaders(process);
 const exitCode = await run(process.argv);
 if (exitCode !== undefined) process.exitCode = exitCode;
