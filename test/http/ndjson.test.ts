@@ -16,6 +16,8 @@ describe('POST /v1/jobs/batch', () => {
     served = await serve({ timeouts: { bodyMs: 60_000 } });
   });
 
+  afterEach(() => served.close());
+
   describe('as NDJSON', () => {
     it('skips blank lines, takes carriage returns and a last line without an end', async () => {
       const body = `\n${good(0)}\r\n\r\n  \n${good(1)}`;
