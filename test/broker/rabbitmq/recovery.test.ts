@@ -35,32 +35,51 @@ describe('RabbitMQ recovery', () => {
   });
   afterEach(() => bench.close());
 
-  it('loses no confirmed job when the broker is killed under load, and delivers again afterwards', async () => {
-    const broker = await bench.open();
-    const accepted = new Set<string>();
-    const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
-    let isLoading = true;
-    const load = Array.from({ length: 50 }, async () => {
-      while (isLoading) {
-        const job = makeJob();
-        await broker.publish(job).then(
-          () => accepted.add(job.id),
-          () => new Promise((resolve) => setTimeout(resolve, 20)),
-        );
-      }
+  const ends = [
+    ['killed', () => node.kill()],
+    ['restarted', () => node.stop()],
+  ] as const;
+  for (const [how, end] of ends)
+    it(`loses no confirmed job when the broker is ${how} under load, and delivers again afterwards`, async () => {
+      const broker = await bench.open();
+      await node.settle();
+      const accepted = new Set<string>();
+      const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
+      let isLoading = true;
+      const load = Array.from({ length: 50 }, async () => {
+        while (isLoading) {
+          const job = makeJob();
+          await broker.publish(job).then(
+            () => accepted.add(job.id),
+            () => new Promise((resolve) => setTimeout(resolve, 20)),
+          );
+        }
+      });
+      await broker.consume(source, inbox.take);
+      await inbox.first(500);
+      await end();
+      await node.restart();
+      const before = accepted.size;
+      const mark = await insist(broker);
+      await inbox.until((all) => all.some((one) => one.job.id === mark));
+      isLoading = false;
+      await Promise.all(load);
+      expect(before).to.be.at.least(400);
+      expect(broker.stats.reconnects).to.be.at.least(2);
+      await inbox.until(
+        (all) => all.length >= accepted.size && [...accepted].every((id) => inbox.ids.has(id)),
+      );
     });
-    await broker.consume(source, inbox.take);
-    await inbox.first(500);
+
+  it('loses no confirmed job although the broker is killed right after its queues were made', async () => {
+    const broker = await bench.open({ newQueueMs: 2_000 });
+    const jobs = Array.from({ length: 100 }, () => makeJob());
+    await Promise.all(jobs.map((job) => broker.publish(job)));
     await node.kill();
     await node.restart();
-    const before = accepted.size;
-    const mark = await insist(broker);
-    await inbox.until((all) => all.some((one) => one.job.id === mark));
-    isLoading = false;
-    await Promise.all(load);
-    expect(before).to.be.at.least(400);
-    expect(broker.stats.reconnects).to.be.at.least(2);
-    await inbox.until((all) => all.length >= accepted.size && [...accepted].every((id) => inbox.ids.has(id)));
+    const inbox = createInbox((delivery) => void delivery.ack());
+    await broker.consume(source, inbox.take);
+    await inbox.until(() => inbox.ids.size === jobs.length);
   });
 
   it('consumes again after the broker has closed every connection', async () => {
