@@ -70,10 +70,11 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     },
     describe() {
       const { url } = http.address;
+      const keyed = config.apiKeys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : '';
       if (role === 'work') return [`Working on ${namesOf(config, registry)}; health and metrics at ${url}`];
       return [
         `Listening on ${url}`,
-        `Try: curl -i ${url}/v1/jobs -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
+        `Try: curl -i ${url}/v1/jobs${keyed} -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
       ];
     },
   };

@@ -81,7 +81,7 @@ export function createHttp(options: HttpOptions): Http {
   const { keys, log, ingestion, observer = silentObserver, clock = systemClock } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const isStopping = (): boolean => server.isStopping;
-  const router = new Router<RequestState>({ strict: true });
+  const router = new Router<RequestState>({ strict: true, sensitive: true });
   addOpsRoutes(router, { health: options.health, metrics: options.metrics, isStopping });
 
   const routes = ingestion ? ingestionRoutes(ingestion) : undefined;
