@@ -11,6 +11,8 @@ import { createInbox, makeJob } from './inbox.js';
 export interface Bench {
   /** A started broker on the bench's store. Each call is another process as far as the engine can tell. */
   open(): Promise<Broker>;
+  /** Ends it in good order. */
+  stop(broker: Broker): Promise<void>;
   /** Ends a broker as a kill of its process would: nothing is flushed or returned. */
   crash(broker: Broker): Promise<void>;
   close(): Promise<void>;
@@ -88,7 +90,7 @@ export function exerciseBroker(name: string, openBench: () => Promise<Bench>): v
       await broker.consume(source, inbox.take);
       const [delivery] = await inbox.first(2);
       await delivery?.ack();
-      await broker.stop();
+      await bench.stop(broker);
       const second = await bench.open();
       const later = createInbox();
       await second.consume(source, later.take);

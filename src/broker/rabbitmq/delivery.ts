@@ -66,6 +66,9 @@ export class RabbitDelivery implements Delivery {
     return !this.#link.isAlive;
   }
 
+  /** The broker counts what it handed out. */
+  started(): void {}
+
   ack(): Promise<void> {
     return this.#settle((channel) => channel.ack(this.#message));
   }

@@ -15,6 +15,7 @@ exerciseBroker('RabbitMQ', async (): Promise<Bench> => {
       proxies.set(broker, proxy);
       return broker;
     },
+    stop: (broker) => broker.stop(),
     // The sockets are reset and stay refused: for the broker the process is gone.
     async crash(broker) {
       const proxy = proxies.get(broker);

@@ -1,0 +1,4 @@
+import { exerciseBroker } from '../conformance.js';
+import { createEmbeddedBench } from './bench.js';
+
+exerciseBroker('The built-in engine', async () => createEmbeddedBench());
