@@ -31,7 +31,10 @@ export class SqliteFailure extends Error {
 const kindsOfCode: readonly (readonly [pattern: RegExp, kind: SqliteFailureKind])[] = [
   [/^(SQLITE_FULL|ENOSPC|EDQUOT)/, 'full'],
   // SQLITE_CANTOPEN also stands for a folder in which no file can be made.
-  [/^(SQLITE_READONLY|SQLITE_PERM|SQLITE_CANTOPEN|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|ENOENT|EEXIST)/, 'readonly'],
+  [
+    /^(SQLITE_READONLY|SQLITE_PERM|SQLITE_CANTOPEN|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|ENOENT|EEXIST)/,
+    'readonly',
+  ],
   [/^(SQLITE_CORRUPT|SQLITE_NOTADB)/, 'corrupt'],
   [/^(SQLITE_BUSY|SQLITE_LOCKED)/, 'busy'],
   [/^(SQLITE_IOERR|EIO)/, 'io'],

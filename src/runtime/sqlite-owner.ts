@@ -121,7 +121,10 @@ function migrate(db: Database): void {
   }
 }
 
-function runBatch(opened: Opened, batch: Batch): Extract<Answer, { kind: 'done' }> & { blocks: ArrayBuffer[] } {
+function runBatch(
+  opened: Opened,
+  batch: Batch,
+): Extract<Answer, { kind: 'done' }> & { blocks: ArrayBuffer[] } {
   const blocks: ArrayBuffer[] = [];
   const all = batch.operations.map((_, i) => i);
   try {
@@ -129,7 +132,8 @@ function runBatch(opened: Opened, batch: Batch): Extract<Answer, { kind: 'done' 
   } catch (thrown) {
     const failure = failureMessage(thrown);
     blocks.length = 0;
-    if (failure.kind !== 'fault') return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
+    if (failure.kind !== 'fault')
+      return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
   }
   // One of them failed by itself: each gets a transaction of its own, so that it fails alone.
   const results: unknown[] = [];
@@ -146,7 +150,12 @@ function runBatch(opened: Opened, batch: Batch): Extract<Answer, { kind: 'done' 
 }
 
 /** Runs the operations `indexes` of the batch in one transaction. */
-function transact(opened: Opened, batch: Batch, indexes: readonly number[], blocks: ArrayBuffer[]): unknown[] {
+function transact(
+  opened: Opened,
+  batch: Batch,
+  indexes: readonly number[],
+  blocks: ArrayBuffer[],
+): unknown[] {
   const { db, operations } = opened;
   const results: unknown[] = new Array(batch.operations.length);
   const handOver = (block: ArrayBuffer): void => void blocks.push(block);

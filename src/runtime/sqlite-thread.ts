@@ -168,7 +168,9 @@ export function createSqliteThread(options: SqliteThreadOptions): SqliteThread {
       });
       made.on('error', (cause) => {
         log.error({ err: cause }, 'the thread of the SQLite file has failed');
-        lost(new SqliteFailure('ended', `the thread that owns ${file} has failed: ${cause.message}`, { cause }));
+        lost(
+          new SqliteFailure('ended', `the thread that owns ${file} has failed: ${cause.message}`, { cause }),
+        );
       });
       made.on('exit', () => lost(new SqliteFailure('ended', `the thread that owns ${file} has ended`)));
       function lost(error: SqliteFailure): void {
@@ -219,7 +221,9 @@ export function createSqliteThread(options: SqliteThreadOptions): SqliteThread {
     run(operation, argument, bytes) {
       const code = codes.get(operation);
       if (state !== 'running')
-        return Promise.reject(new SqliteFailure('ended', `${file} is ${state === 'new' ? 'not open yet' : 'closed'}`));
+        return Promise.reject(
+          new SqliteFailure('ended', `${file} is ${state === 'new' ? 'not open yet' : 'closed'}`),
+        );
       if (code === undefined) return Promise.reject(new Error(`no module has the operation ${operation}`));
       return new Promise((resolve, reject) => {
         waiting.push({ operation: code, argument, bytes, resolve, reject });

@@ -87,7 +87,8 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   /** @throws Invalid  no such queue */
   function publishOf(job: Job): Publish {
     const lane = laneIds.get(`${job.queue}.${job.lane}`);
-    if (lane === undefined) throw new Invalid('unknown_queue', `there is no queue ${job.queue}: add it to QUEUES`);
+    if (lane === undefined)
+      throw new Invalid('unknown_queue', `there is no queue ${job.queue}: add it to QUEUES`);
     return [lane, job.dueAtMs > clock.now() ? job.dueAtMs : 0, storedOf(job)];
   }
 
@@ -109,7 +110,11 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   async function open(): Promise<void> {
     try {
       const wanted = queues.flatMap((queue) => lanes.map((lane) => [queue, lane] as const));
-      const opened = await storage.open({ lanes: wanted, started: readStarted(startedFile), nowMs: clock.now() });
+      const opened = await storage.open({
+        lanes: wanted,
+        started: readStarted(startedFile),
+        nowMs: clock.now(),
+      });
       if (over.signal.aborted) return;
       started = createStarted(startedFile, opened.epoch, log);
       report(opened);
@@ -127,9 +132,13 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
 
   function report({ suspected, buried, strangers }: Opened): void {
     for (const job of suspected) log.warn({ job }, 'lost with its process too often; moved to the suspects');
-    for (const job of buried) log.warn({ job }, 'lost with its process as a suspect, too; moved to the dead letters');
+    for (const job of buried)
+      log.warn({ job }, 'lost with its process as a suspect, too; moved to the dead letters');
     if (strangers.length > 0)
-      log.warn({ queues: strangers }, 'jobs wait in queues that nobody works on; name these in QUEUES to have them done');
+      log.warn(
+        { queues: strangers },
+        'jobs wait in queues that nobody works on; name these in QUEUES to have them done',
+      );
   }
 
   async function close(): Promise<void> {
@@ -202,7 +211,9 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
       return starting;
     },
     stop() {
-      stopping ??= Promise.resolve(starting).catch(() => {}).then(close);
+      stopping ??= Promise.resolve(starting)
+        .catch(() => {})
+        .then(close);
       return stopping;
     },
     async publish(job) {

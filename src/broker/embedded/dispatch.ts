@@ -102,11 +102,16 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
     } catch (error) {
       if (!(error instanceof Undecodable)) throw error;
       undecodable += 1;
-      log.warn({ queue, lane, job: id, reason: error.message }, 'what is stored is not a job; moved to the dead letters');
+      log.warn(
+        { queue, lane, job: id, reason: error.message },
+        'what is stored is not a job; moved to the dead letters',
+      );
       const failure = { name: error.name, message: error.message, code: error.code };
       settling
         .bury(place, { reason: 'undecodable', failure, atMs: clock.now() })
-        .catch((cause: unknown) => log.error({ err: cause, job: id }, 'it could not be moved; it is met again at the next start'));
+        .catch((cause: unknown) =>
+          log.error({ err: cause, job: id }, 'it could not be moved; it is met again at the next start'),
+        );
       return undefined;
     }
   }

@@ -54,7 +54,8 @@ export function createDue({ storage, clock, log, hasNews }: DueOptions): Due {
       }
     } catch (error) {
       nextMs = clock.now() + AFTER_FAILURE_MS;
-      if (!isStopped) log.error({ err: error }, 'delayed jobs cannot be moved into their lanes; it is tried again');
+      if (!isStopped)
+        log.error({ err: error }, 'delayed jobs cannot be moved into their lanes; it is tried again');
     } finally {
       isMoving = false;
       arm();

@@ -45,7 +45,14 @@ export interface Counted {
 /** What a fetch brings at most, in bytes of bodies beyond the first. */
 const FETCH_BYTES = 4 * 1024 * 1024;
 
-type StoredRow = [place: number, id: string, type: string, headers: string | null, lost: number, body: Buffer];
+type StoredRow = [
+  place: number,
+  id: string,
+  type: string,
+  headers: string | null,
+  lost: number,
+  body: Buffer,
+];
 
 export function install(db: Database): SqliteModule {
   const counts = createCounts(db);
@@ -114,7 +121,14 @@ export function install(db: Database): SqliteModule {
     }
     handOver(block.buffer);
     return {
-      rows: rows.map(([place, id, type, headers, lost, body]) => [place, id, type, headers, lost, body.length]),
+      rows: rows.map(([place, id, type, headers, lost, body]) => [
+        place,
+        id,
+        type,
+        headers,
+        lost,
+        body.length,
+      ]),
       bytes: block.buffer,
       isCut,
     };
@@ -155,7 +169,8 @@ export function install(db: Database): SqliteModule {
       ): Fetched {
         for (const start of [after, 0]) {
           for (const row of selectSuspects.iterate(start)) {
-            if (lanes.includes(laneOf(row[0])) && !inHand.includes(row[0])) return pack([row], true, handOver);
+            if (lanes.includes(laneOf(row[0])) && !inHand.includes(row[0]))
+              return pack([row], true, handOver);
           }
         }
         return pack([], false, handOver);

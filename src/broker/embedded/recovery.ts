@@ -33,16 +33,27 @@ const SUSPECT_AFTER = 3;
 const DEAD_AFTER = 5;
 const reason: DeathReason = 'delivery_limit';
 
-export function openLanes(db: Database, counts: Counts, opening: Opening): Omit<Opened, 'nextDueMs'> & { nextDueMs: null } {
+export function openLanes(
+  db: Database,
+  counts: Counts,
+  opening: Opening,
+): Omit<Opened, 'nextDueMs'> & { nextDueMs: null } {
   const insertLane = db.prepare('INSERT INTO lanes (queue, lane) VALUES (?, ?) ON CONFLICT DO NOTHING');
   for (const [queue, lane] of opening.lanes) insertLane.run(queue, lane);
   const all = db
-    .prepare<[], [number, string, string, number]>('SELECT id, queue, lane, jobs + delayed + suspects FROM lanes')
+    .prepare<[], [number, string, string, number]>(
+      'SELECT id, queue, lane, jobs + delayed + suspects FROM lanes',
+    )
     .raw()
     .all();
   const asked = new Set(opening.lanes.map(([queue]) => queue));
-  const strangers = all.filter(([, queue, , jobs]) => jobs > 0 && !asked.has(queue)).map(([, queue]) => queue);
-  const lastNumber = lastNumberOf(db, all.map(([id]) => id));
+  const strangers = all
+    .filter(([, queue, , jobs]) => jobs > 0 && !asked.has(queue))
+    .map(([, queue]) => queue);
+  const lastNumber = lastNumberOf(
+    db,
+    all.map(([id]) => id),
+  );
   const charged = charge(db, counts, opening);
   return {
     lanes: all.map(([id, queue, lane]) => [id, queue, lane]),
@@ -60,10 +71,14 @@ function charge(db: Database, counts: Counts, { started, nowMs }: Opening) {
   const buried: string[] = [];
   if (started !== undefined && started.epoch > epoch) {
     const lose = db
-      .prepare<[number], [number, string]>('UPDATE jobs SET lost = lost + 1 WHERE place = ? RETURNING lost, id')
+      .prepare<[number], [number, string]>(
+        'UPDATE jobs SET lost = lost + 1 WHERE place = ? RETURNING lost, id',
+      )
       .raw();
     const loseSuspect = db
-      .prepare<[number], [number, string]>('UPDATE suspects SET lost = lost + 1 WHERE place = ? RETURNING lost, id')
+      .prepare<[number], [number, string]>(
+        'UPDATE suspects SET lost = lost + 1 WHERE place = ? RETURNING lost, id',
+      )
       .raw();
     for (const place of new Set(started.places)) {
       const [lost = 0, id = ''] = lose.get(place) ?? [];
@@ -120,7 +135,9 @@ function lastNumberOf(db: Database, lanes: readonly number[]): number {
   let last = db.prepare<[], number | null>('SELECT max(number) FROM delayed').pluck().get() ?? 0;
   for (const table of ['jobs', 'suspects']) {
     const highest = db
-      .prepare<[number, number], number | null>(`SELECT max(place) FROM ${table} WHERE place > ? AND place < ?`)
+      .prepare<[number, number], number | null>(
+        `SELECT max(place) FROM ${table} WHERE place > ? AND place < ?`,
+      )
       .pluck();
     for (const lane of lanes) {
       const place = highest.get(lane * PLACES_PER_LANE, (lane + 1) * PLACES_PER_LANE) ?? 0;

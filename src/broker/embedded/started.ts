@@ -65,7 +65,11 @@ export function createStarted(file: string, epoch: number, log: Log): Started {
       writeSync(fd, slots, dirtyFrom * BYTES, (dirtyTo - dirtyFrom) * BYTES, dirtyFrom * BYTES);
       [dirtyFrom, dirtyTo] = [Number.POSITIVE_INFINITY, 0];
     } catch (error) {
-      if (!isWarned) log.warn({ err: error, file }, 'running jobs are not on record: one that kills its process is not set aside');
+      if (!isWarned)
+        log.warn(
+          { err: error, file },
+          'running jobs are not on record: one that kills its process is not set aside',
+        );
       isWarned = true;
     }
   }

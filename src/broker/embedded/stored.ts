@@ -12,7 +12,11 @@ export function storedOf(job: Job): Stored {
 /** @throws Undecodable */
 export function jobOf(row: Row, body: Buffer, queue: string, lane: Lane): Job {
   const [, messageId, type, headers] = row;
-  return decode({ messageId, type, headers: headers === null ? noHeaders : parse(headers), body }, queue, lane);
+  return decode(
+    { messageId, type, headers: headers === null ? noHeaders : parse(headers), body },
+    queue,
+    lane,
+  );
 }
 
 const noHeaders = {};

@@ -1,8 +1,8 @@
 /** Takes jobs that were running when processes ended, one at a time, the queues and jobs in turns. */
 import type { Lane } from '../../job/job.js';
 import type { Delivery } from '../broker.js';
-import type { Dispatch } from './dispatch.js';
 import { EmbeddedDelivery, type Settling } from './delivery.js';
+import type { Dispatch } from './dispatch.js';
 import { PLACES_PER_LANE } from './schema.js';
 import type { Storage } from './storage.js';
 
@@ -29,7 +29,12 @@ export function createSuspects(storage: Storage, settling: Settling, read: Dispa
       last = place;
       const home = lanes.get(Math.floor(place / PLACES_PER_LANE));
       if (home === undefined || inHand.has(place)) return undefined;
-      const job = read([-place, row[1], row[2], row[3], lost, row[5]], Buffer.from(bytes), home.queue, home.lane);
+      const job = read(
+        [-place, row[1], row[2], row[3], lost, row[5]],
+        Buffer.from(bytes),
+        home.queue,
+        home.lane,
+      );
       if (job === undefined) return undefined;
       inHand.set(place, home.queue);
       const letGo = (): void => void inHand.delete(place);

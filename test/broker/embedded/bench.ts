@@ -8,11 +8,17 @@ import { schema } from '../../../src/broker/embedded/schema.js';
 import { operationsUrl } from '../../../src/broker/embedded/storage.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { createLog } from '../../../src/runtime/log.js';
-import { createSqliteThread, type SqliteThread, type SqliteThreadOptions } from '../../../src/runtime/sqlite-thread.js';
+import {
+  createSqliteThread,
+  type SqliteThread,
+  type SqliteThreadOptions,
+} from '../../../src/runtime/sqlite-thread.js';
 
 export interface EmbeddedBench {
   readonly folder: string;
-  /** A started broker, and the thread it stands on. */
+  /** A broker, not started; its thread starts with it. */
+  make(options?: Partial<EmbeddedBrokerOptions>): Broker;
+  /** A started broker. */
   open(options?: Partial<EmbeddedBrokerOptions>): Promise<Broker>;
   threadOf(broker: Broker): SqliteThread;
   /** Ends both in good order. */
@@ -42,9 +48,9 @@ export function createEmbeddedBench(
   const threads = new Map<Broker, SqliteThread>();
   const bench: EmbeddedBench = {
     folder,
-    async open(options = {}) {
+    make(options = {}) {
       const thread = makeThread(folder, threadOptions);
-      const broker = createEmbeddedBroker({
+      const made = createEmbeddedBroker({
         thread,
         dataDir: folder,
         queues,
@@ -55,8 +61,18 @@ export function createEmbeddedBench(
         confirmed() {},
         ...options,
       });
+      const broker: Broker = {
+        ...made,
+        async start() {
+          await thread.start();
+          await made.start();
+        },
+      };
       threads.set(broker, thread);
-      await thread.start();
+      return broker;
+    },
+    async open(options) {
+      const broker = bench.make(options);
       await broker.start();
       return broker;
     },
