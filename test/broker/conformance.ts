@@ -256,7 +256,7 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
       await broker.consume(source, inbox.take);
       const got = await inbox.first(bodies.length);
       expect(got.map(({ job }) => job.body.length)).to.deep.equal(bodies.map((body) => body.length));
-      got.forEach(({ job }, i) => expect(job.body.equals(bodies[i] as Buffer)).to.equal(true));
+      expect(got.every(({ job }, i) => job.body.equals(bodies[i] as Buffer))).to.equal(true);
     });
 
     it('shares a lane among its consumers, each within its prefetch', async () => {
