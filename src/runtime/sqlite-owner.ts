@@ -166,7 +166,7 @@ function transact(
     for (const i of indexes) {
       const operation = operations[batch.operations[i] ?? -1] as SqliteOperation;
       const length = batch.lengths[i] ?? -1;
-      const bytes = length < 0 ? nothing : Buffer.from(batch.bytes as ArrayBuffer, ends[i], length);
+      const bytes = length <= 0 ? nothing : Buffer.from(batch.bytes as ArrayBuffer, ends[i], length);
       results[i] = operation(batch.arguments[i] as never, bytes, handOver);
     }
     for (const module of opened.modules) module.beforeCommit?.();
