@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { failureOfError, SqliteFailure } from './sqlite-failure.js';
-import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-thread.js';
+import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
 
 /**
  * One operation, inside a transaction that others share. `bytes` is a view of the batch's block: it is gone after the
