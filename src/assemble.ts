@@ -1,6 +1,12 @@
 /** The composition root: settings in, a service out. The only place that knows which parts there are and which engine serves them. */
+
+import { resolve } from 'node:path';
 import { handlers as shippedHandlers } from '../workers/index.js';
 import type { Broker } from './broker/broker.js';
+import { createEmbeddedBroker } from './broker/embedded/broker.js';
+import { jobsLeftIn } from './broker/embedded/left.js';
+import { schema } from './broker/embedded/schema.js';
+import { operationsUrl } from './broker/embedded/storage.js';
 import { createRabbitBroker } from './broker/rabbitmq/broker.js';
 import type { Config, Role } from './config.js';
 import { loadHandlers } from './handler/load.js';
@@ -11,6 +17,7 @@ import { createMetrics, type Metrics } from './observe/metrics.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
 import type { Service } from './runtime/service.js';
+import { createSqliteThread } from './runtime/sqlite-thread.js';
 import { createWatchdog, type Watchdog } from './runtime/watchdog.js';
 import type { JobObserver } from './worker/observer.js';
 import { createPool, type Pool } from './worker/pool.js';
@@ -29,7 +36,8 @@ const SHORTEST_WATCHDOG_MS = 1_000;
 /** @throws Invalid  when the handlers and the settings do not fit together */
 export async function assemble(config: Config, role: Role, log: Log): Promise<Running> {
   const registry = await registryOf(config);
-  const broker = brokerOf(config, registry, (seconds) => metrics.confirmed(seconds), log);
+  const engine = engineOf(config, registry, (seconds) => metrics.confirmed(seconds), log);
+  const { broker } = engine;
   const metrics = createMetrics({
     types: registry.types,
     queues: registry.queues,
@@ -38,7 +46,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     ...(role === 'work' ? {} : { inspect: () => broker.inspect() }),
   });
   const watchdog = createWatchdog({ limitMs: Math.max(config.jobTimeoutMs, SHORTEST_WATCHDOG_MS), log });
-  const pool = role === 'serve' ? undefined : poolOf(config, registry, broker, metrics, watchdog, log);
+  const pool = role === 'serve' ? undefined : poolOf(config, registry, engine, metrics, watchdog, log);
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
 
   const http = createHttp({
@@ -57,10 +65,15 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
   });
 
   const workers: Service[] = pool === undefined ? [] : [watchdog, pool];
-  // HTTP first: while the broker is still away, it says so. A worker keeps answering while it drains.
-  const startOrder: Service[] = [http, broker, ...workers];
+  const engineServices = [...engine.below, broker];
+  // HTTP before a broker that may be away: it says so. After an engine of our own, which is there at once or not at all.
+  const startOrder: Service[] =
+    engine.below.length > 0 ? [...engineServices, http, ...workers] : [http, broker, ...workers];
+  // A worker keeps answering while it drains.
   const stopOrder: Service[] =
-    role === 'work' ? [...workers.toReversed(), broker, http] : [http, ...workers.toReversed(), broker];
+    role === 'work'
+      ? [...workers.toReversed(), ...engineServices.toReversed(), http]
+      : [http, ...workers.toReversed(), ...engineServices.toReversed()];
   return {
     async start() {
       for (const service of startOrder) await service.start();
@@ -75,6 +88,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
       return [
         `Listening on ${url}`,
         `Try: curl -i ${url}/v1/jobs${keyed} -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
+        `The jobs lie in ${engine.place}`,
       ];
     },
   };
@@ -92,29 +106,69 @@ async function registryOf(config: Config): Promise<Registry> {
   return createRegistry({ handlers: [...shipped, ...own], extraQueues: config.queues });
 }
 
-function brokerOf(
+interface Engine {
+  readonly broker: Broker;
+  /** What the broker stands on: started before it, stopped after it. */
+  readonly below: readonly Service[];
+  /** Where the jobs lie, for a person. */
+  readonly place: string;
+  /** How long it lets a delivery go unsettled, in ms; undefined: as long as RabbitMQ usually does. */
+  readonly consumerTimeoutMs: number | undefined;
+}
+
+function engineOf(
   config: Config,
   registry: Registry,
   confirmed: (seconds: number) => void,
   log: Log,
-): Broker {
-  return createRabbitBroker({
-    urls: (config.amqpUrls ?? []).map((url) => url.reveal()),
-    prefix: config.amqpPrefix,
+): Engine {
+  const common = {
     queues: registry.queues,
     window: config.publishWindow,
     publishTimeoutMs: PUBLISH_TIMEOUT_MS,
     clock,
-    random: Math.random,
     log,
     confirmed,
+  };
+  const dataDir = resolve(config.dataDir);
+  if (config.amqpUrls === undefined) {
+    const thread = createSqliteThread({
+      folder: dataDir,
+      schema,
+      modules: [operationsUrl],
+      clock,
+      log,
+      failed(error) {
+        throw error; // Nothing can go on without it, and nothing is lost by an end: the process ends and is started again.
+      },
+    });
+    return {
+      broker: createEmbeddedBroker({ ...common, thread, dataDir }),
+      below: [thread],
+      place: `${thread.file} (the built-in engine; set AMQP_URL to use RabbitMQ)`,
+      consumerTimeoutMs: Number.POSITIVE_INFINITY,
+    };
+  }
+  void jobsLeftIn(dataDir).then((left) => {
+    if (left > 0)
+      log.warn(
+        { dataDir, jobs: left },
+        'jobs of the built-in engine still wait in DATA_DIR, and nobody works on them with AMQP_URL set; `sluice move` brings them over',
+      );
   });
+  const urls = config.amqpUrls.map((url) => url.reveal());
+  return {
+    broker: createRabbitBroker({ ...common, urls, prefix: config.amqpPrefix, random: Math.random }),
+    below: [],
+    place: `RabbitMQ at ${urls.map((url) => new URL(url).host).join(', ')}, in queues that begin with ${config.amqpPrefix}.`,
+    consumerTimeoutMs: undefined,
+  };
 }
 
 function poolOf(
   config: Config,
   registry: Registry,
-  broker: Broker,
+  engine: Engine,
   metrics: Metrics,
   watchdog: Watchdog,
   log: Log,
@@ -136,7 +190,8 @@ function poolOf(
     },
   };
   return createPool({
-    broker,
+    broker: engine.broker,
+    ...(engine.consumerTimeoutMs === undefined ? {} : { consumerTimeoutMs: engine.consumerTimeoutMs }),
     registry,
     queues: queues.map(({ queue, concurrency }) => ({ name: queue, concurrency })),
     prefetch: config.workerPrefetch,

@@ -57,10 +57,18 @@ export interface Consumer {
  */
 export interface Delivery {
   readonly job: Job;
-  /** How often it was handed out before without being settled (a crash, a drain, a lost connection); 0 the first time. */
+  /**
+   * How often it was lost before; 0 the first time. RabbitMQ counts every time it was handed out and not settled (a crash, a
+   * drain, a lost connection), the built-in engine only the ends of a process after `started`.
+   */
   readonly lostCount: number;
   /** Its channel is gone: it can no longer be settled, and the broker delivers the job again. */
   readonly isLost: boolean;
+  /**
+   * The handler is about to run: from now on, the end of this process is charged to the job. On record when it returns, so
+   * also for a handler that kills its process in its first statement. No-op on RabbitMQ, which counts what it handed out.
+   */
+  started(): void;
   /** The work is done. */
   ack(): Promise<void>;
   /** Not now, not here: back to the front of its queue, at no cost to the job. */

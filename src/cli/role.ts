@@ -7,10 +7,13 @@ import { createLog } from '../runtime/log.js';
 import { runService } from './run-service.js';
 import { CommandFailed } from './terminal.js';
 
-const withoutBroker = `AMQP_URL is not set: this version needs a RabbitMQ (3.10 or later), the built-in engine comes with a later one.
-  Where one runs:    AMQP_URL=amqp://user:password@host:5672 sluice start
-  On Debian/Ubuntu:  sudo apt-get install -y rabbitmq-server
-                     AMQP_URL=amqp://guest:guest@127.0.0.1:5672 sluice start`;
+const withoutBroker = (
+  role: Role,
+): string => `AMQP_URL is not set, and without RabbitMQ all is one process: the built-in engine has no \`sluice ${role}\`.
+  In one process, without RabbitMQ:  sluice start
+  In several, through RabbitMQ:      AMQP_URL=amqp://user:password@host:5672 sluice ${role}
+  On Debian/Ubuntu:                  sudo apt-get install -y rabbitmq-server
+                                     AMQP_URL=amqp://guest:guest@127.0.0.1:5672 sluice ${role}`;
 
 export function addRole(program: Command, role: Role, description: string, example: string): void {
   program
@@ -39,7 +42,7 @@ async function runRole(role: Role): Promise<void> {
 function settingsOf(role: Role): Config {
   try {
     const config = loadConfig(readEnvironment(), role);
-    if (config.amqpUrls === undefined) throw new CommandFailed(withoutBroker, 2);
+    if (role !== 'start' && config.amqpUrls === undefined) throw new CommandFailed(withoutBroker(role), 2);
     return config;
   } catch (error) {
     if (error instanceof Invalid) throw new CommandFailed(error.message, 2, { cause: error });

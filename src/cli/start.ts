@@ -6,7 +6,7 @@ export function addStart(program: Command): void {
   addRole(
     program,
     'start',
-    'Takes jobs in and works on them, in one process.',
-    'AMQP_URL=amqp://guest:guest@127.0.0.1:5672 sluice start',
+    'Takes jobs in and works on them, in one process; without AMQP_URL the jobs lie in DATA_DIR.',
+    'DATA_DIR=./data sluice start',
   );
 }

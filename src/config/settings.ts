@@ -74,12 +74,23 @@ export const settings = {
     '8081',
     'Port of `work` for `/livez`, `/readyz` and `/metrics`; 0 takes a free one and prints it.',
   ),
-  amqpUrls: secret('AMQP_URL', amqpUrls, 'needed', 'Where RabbitMQ is.'),
+  amqpUrls: secret(
+    'AMQP_URL',
+    amqpUrls,
+    'the built-in engine',
+    'Where RabbitMQ is; without it the jobs lie in `DATA_DIR`, for `start` alone.',
+  ),
   amqpPrefix: setting(
     'AMQP_PREFIX',
     matching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, 'letters, digits, `_` and `-`, at most 63'),
     'sluice',
     'First word of the name of every exchange and queue.',
+  ),
+  dataDir: setting(
+    'DATA_DIR',
+    matching(/^[^\0]+$/, 'the path of a folder; made when missing'),
+    './data',
+    'Where the built-in engine keeps its jobs; one process at a time.',
   ),
   logLevel: setting(
     'LOG_LEVEL',
@@ -209,7 +220,6 @@ export const clientSettings = {
 export const laterSettings: ReadonlySet<string> = new Set([
   'DATABASE_URL',
   'DATABASE_URL_FILE',
-  'DATA_DIR',
   'IDEMPOTENCY_TTL_MS',
   'RESULT_MAX_BYTES',
   'RETENTION_AGE_MS',

@@ -8,8 +8,11 @@ export interface Failure {
   readonly stack?: string;
 }
 
-/** `permanent`: no attempt can help. `exhausted`: the last attempt failed. `expired`: `expiresAt` had passed. `undecodable`: not a job. */
-export type DeathReason = 'permanent' | 'exhausted' | 'expired' | 'undecodable';
+/**
+ * `permanent`: no attempt can help. `exhausted`: the last attempt failed. `expired`: `expiresAt` had passed. `undecodable`: not a
+ * job. `delivery_limit`: its process ended too often while it ran; the engine itself says so, with the word of RabbitMQ.
+ */
+export type DeathReason = 'permanent' | 'exhausted' | 'expired' | 'undecodable' | 'delivery_limit';
 
 export type Outcome =
   | { readonly kind: 'succeeded'; readonly result: unknown }

@@ -84,8 +84,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     held.isDone();
   }
 
-  function tryToBegin(job: Job): Attempt | undefined {
+  function tryToBegin({ job, delivery }: Held): Attempt | undefined {
     try {
+      delivery.started(); // Before the payload is parsed: that, too, can end a process.
       return begin(job);
     } catch (error) {
       log.error(
@@ -114,7 +115,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
 
     async run(held) {
-      const attempt = tryToBegin(held.job);
+      const attempt = tryToBegin(held);
       if (attempt === undefined) return conclude(held, { kind: 'returned' });
       held.attempt = attempt;
       active.add(held.job.queue);

@@ -1,22 +1,28 @@
 /**
  * What every engine promises, as one suite. An engine's test file calls `exerciseBroker` with a way to open brokers on one
- * and the same store; what only some engines have is tested in their own files.
+ * and the same store; what only some engines have is a named capability, or tested in their own files.
  */
 import { expect } from 'chai';
 import type { Broker } from '../../src/broker/broker.js';
-import { Lost } from '../../src/job/errors.js';
+import { Invalid, Lost, Refused, Unavailable } from '../../src/job/errors.js';
 import { lanes } from '../../src/job/job.js';
-import { createInbox, makeJob } from './inbox.js';
+import { longestDelayMs } from '../../src/job/retry.js';
+import type { Bench, Capabilities } from './conformance-bench.js';
+import { exerciseLosses } from './conformance-losses.js';
+import { exerciseSequences } from './conformance-sequences.js';
+import { createInbox, makeJob, rejectionOf } from './inbox.js';
 
-export interface Bench {
-  /** A started broker on the bench's store. Each call is another process as far as the engine can tell. */
-  open(): Promise<Broker>;
-  /** Ends a broker as a kill of its process would: nothing is flushed or returned. */
-  crash(broker: Broker): Promise<void>;
-  close(): Promise<void>;
+export function exerciseBroker(
+  name: string,
+  openBench: () => Promise<Bench>,
+  capabilities: Capabilities,
+): void {
+  exercisePort(name, openBench);
+  exerciseLosses(name, openBench, capabilities);
+  exerciseSequences(name, openBench, capabilities);
 }
 
-export function exerciseBroker(name: string, openBench: () => Promise<Bench>): void {
+function exercisePort(name: string, openBench: () => Promise<Bench>): void {
   describe(`${name} keeps the promises of the broker port`, () => {
     let bench: Bench;
     let broker: Broker;
@@ -88,7 +94,7 @@ export function exerciseBroker(name: string, openBench: () => Promise<Bench>): v
       await broker.consume(source, inbox.take);
       const [delivery] = await inbox.first(2);
       await delivery?.ack();
-      await broker.stop();
+      await bench.stop(broker);
       const second = await bench.open();
       const later = createInbox();
       await second.consume(source, later.take);
@@ -183,83 +189,159 @@ export function exerciseBroker(name: string, openBench: () => Promise<Bench>): v
       expect(inbox.deliveries).to.have.length(0);
     });
 
-    it('delivers unsettled jobs again after a crash, and says that they were lost', async () => {
-      const jobs = Array.from({ length: 5 }, () => makeJob());
-      await Promise.all(jobs.map((job) => broker.publish(job)));
-      const inbox = createInbox();
-      await broker.consume(source, inbox.take);
-      const [delivery] = await inbox.first(5);
-      await bench.crash(broker);
-      const second = await bench.open();
-      const later = createInbox((again) => void again.ack());
-      await second.consume(source, later.take);
-      await later.first(5);
-      expect(later.ids).to.deep.equal(new Set(jobs.map((job) => job.id)));
-      const lost = await delivery?.ack().then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      expect(lost).to.be.instanceOf(Lost);
-    });
-
-    it('offers a job that was lost three times only as a suspect, and one suspect at a time', async () => {
-      const jobs = [makeJob(), makeJob()];
-      for (const job of jobs) await broker.publish(job);
-      let holder = broker;
-      for (let crash = 1; crash <= 3; crash++) {
-        const inbox = createInbox();
-        await holder.consume(source, inbox.take);
-        await inbox.first(2);
-        await bench.crash(holder);
-        holder = await bench.open();
-      }
-      const lane = createInbox();
-      await holder.consume(source, lane.take);
-      const taken: string[] = [];
-      const take = async (): Promise<void> => {
-        const suspect = await holder.takeSuspect(['default']);
-        if (suspect === undefined) return;
-        taken.push(suspect.job.id);
-        await suspect.ack();
-      };
-      while (taken.length < 2) await take();
-      expect(new Set(taken)).to.deep.equal(new Set(jobs.map((job) => job.id)));
-      expect(lane.deliveries).to.have.length(0);
-      expect(await holder.takeSuspect(['default'])).to.equal(undefined);
-    });
-
-    it('keeps a suspect through any number of drains', async () => {
-      await broker.publish(makeJob());
-      let holder = broker;
-      for (let crash = 1; crash <= 3; crash++) {
-        const inbox = createInbox();
-        await holder.consume(source, inbox.take);
-        await inbox.first(1);
-        await bench.crash(holder);
-        holder = await bench.open();
-      }
-      const lane = await holder.consume(source, () => {});
-      for (let drain = 1; drain <= 12; drain++) {
-        let suspect = await holder.takeSuspect(['default']);
-        while (suspect === undefined) suspect = await holder.takeSuspect(['default']);
-        expect(suspect.lostCount).to.equal(0);
-        await suspect.return();
-      }
-      await lane.cancel();
-      expect((await holder.inspect()).suspects).to.deep.include({ queue: 'default', ready: 1 });
-    });
-
     it('settles a delivery once: a second settle is an error of the caller', async () => {
       await broker.publish(makeJob());
       const inbox = createInbox();
       await broker.consume(source, inbox.take);
       const [delivery] = await inbox.first(1);
       await delivery?.ack();
-      const second = await delivery?.ack().then(
-        () => undefined,
-        (error: unknown) => error,
+      const job = makeJob();
+      const death = { reason: 'permanent', failure: { name: 'Error', message: 'no' }, atMs: 0 } as const;
+      for (const settle of [
+        () => delivery?.ack(),
+        () => delivery?.return(),
+        () => delivery?.retry(job),
+        () => delivery?.deadLetter(death),
+      ]) {
+        expect(await rejectionOf(settle()))
+          .to.be.instanceOf(Error)
+          .and.not.instanceOf(Lost);
+      }
+      const { lanes: counted, deadLetters } = await broker.inspect();
+      expect(deadLetters).to.equal(0);
+      expect(counted.every((lane) => lane.ready === 0)).to.equal(true);
+    });
+
+    it('says that a delivery is lost once it has stopped', async () => {
+      await broker.publish(makeJob());
+      const inbox = createInbox();
+      await broker.consume(source, inbox.take);
+      const [delivery] = await inbox.first(1);
+      expect(delivery?.isLost).to.equal(false);
+      await bench.stop(broker);
+      expect(delivery?.isLost).to.equal(true);
+      for (const settle of [
+        () => delivery?.ack(),
+        () => delivery?.return(),
+        () => delivery?.retry(makeJob()),
+      ])
+        expect(await rejectionOf(settle())).to.be.instanceOf(Lost);
+    });
+
+    it('delivers the bytes of a payload as they came, whatever their number', async () => {
+      const bodies = [0, 1, 7, 4_096, 100_000, 3_000_000].map((size) => Buffer.alloc(size, 'ä1'));
+      await Promise.all(bodies.map((body) => broker.publish(makeJob({ body }))));
+      const inbox = createInbox((delivery) => void delivery.ack());
+      await broker.consume(source, inbox.take);
+      const got = await inbox.first(bodies.length);
+      expect(got.map(({ job }) => job.body.length)).to.deep.equal(bodies.map((body) => body.length));
+      expect(got.every(({ job }, i) => job.body.equals(bodies[i] as Buffer))).to.equal(true);
+    });
+
+    it('shares a lane among its consumers, each within its prefetch', async () => {
+      const jobs = Array.from({ length: 40 }, () => makeJob());
+      const hands = [2, 3].map((prefetch) => {
+        let held = 0;
+        const counts = { most: 0, prefetch };
+        const inbox = createInbox((delivery) => {
+          held += 1;
+          counts.most = Math.max(counts.most, held);
+          setImmediate(() => {
+            held -= 1;
+            void delivery.ack();
+          });
+        });
+        return { counts, inbox };
+      });
+      for (const { inbox, counts } of hands)
+        await broker.consume({ ...source, prefetch: counts.prefetch }, inbox.take);
+      await Promise.all(jobs.map((job) => broker.publish(job)));
+      const isAll = (): boolean => hands.reduce((sum, { inbox }) => sum + inbox.deliveries.length, 0) === 40;
+      await Promise.race(hands.map(({ inbox }) => inbox.until(isAll)));
+      expect(new Set(hands.flatMap(({ inbox }) => [...inbox.ids])).size).to.equal(40);
+      for (const { counts, inbox } of hands) {
+        expect(counts.most).to.be.at.most(counts.prefetch);
+        expect(inbox.deliveries.length).to.be.at.least(1);
+      }
+    });
+
+    it('puts a returned job before those that wait', async () => {
+      const jobs = Array.from({ length: 6 }, () => makeJob());
+      for (const job of jobs) await broker.publish(job);
+      const inbox = createInbox();
+      const consumer = await broker.consume({ ...source, prefetch: 3 }, inbox.take);
+      const hand = await inbox.first(3);
+      await consumer.cancel();
+      for (const delivery of hand) await delivery.return();
+      const later = createInbox((delivery) => void delivery.ack());
+      await broker.consume({ ...source, prefetch: 1 }, later.take);
+      const got = await later.first(6);
+      expect(got.map(({ job }) => job.id)).to.deep.equal(jobs.map((job) => job.id));
+    });
+
+    it('takes a subscription before it is started, and delivers once it is', async () => {
+      const early = bench.make();
+      const inbox = createInbox();
+      await early.consume({ ...source, queue: 'other' }, inbox.take);
+      const job = makeJob({ queue: 'other' });
+      await broker.publish(job);
+      await bench.stop(broker);
+      await early.start();
+      const [delivery] = await inbox.first(1);
+      expect(delivery?.job).to.deep.equal(job);
+    });
+
+    it('takes nothing before it is started and after it was stopped, and says so', async () => {
+      const early = bench.make();
+      expect(await rejectionOf(early.publish(makeJob()))).to.be.instanceOf(Unavailable);
+      expect(early.stats.isUp).to.equal(false);
+      await bench.stop(broker);
+      for (const ask of [() => broker.publish(makeJob()), () => broker.inspect()])
+        expect(await rejectionOf(ask())).to.be.instanceOf(Unavailable);
+      expect(broker.stats.isUp).to.equal(false);
+    });
+
+    it('refuses a job for a queue it does not have, and one that is due too late', async () => {
+      const strange = await rejectionOf(broker.publish(makeJob({ queue: 'nowhere' })));
+      expect(strange).to.satisfy(
+        (error: unknown) => error instanceof Invalid || error instanceof Unavailable,
       );
-      expect(second).to.be.instanceOf(Error).and.not.instanceOf(Lost);
+      const late = makeJob({ dueAtMs: Date.now() + longestDelayMs + 86_400_000 });
+      expect(await rejectionOf(broker.publish(late))).to.be.instanceOf(Invalid);
+    });
+
+    it('refuses what is beyond its window at once, and keeps all that it took', async () => {
+      await bench.stop(broker);
+      const narrow = await bench.open({ window: 5 });
+      const jobs = Array.from({ length: 50 }, () => makeJob());
+      const ends = await Promise.all(jobs.map((job) => rejectionOf(narrow.publish(job))));
+      const taken = jobs.filter((_, i) => ends[i] === undefined);
+      expect(taken.length).to.be.within(5, 10);
+      for (const error of ends.filter((end) => end !== undefined))
+        expect(error).to.be.instanceOf(Refused).with.property('code', 'overloaded');
+      expect(narrow.stats.unconfirmed).to.equal(0);
+      const inbox = createInbox((delivery) => void delivery.ack());
+      await narrow.consume(source, inbox.take);
+      await inbox.first(taken.length);
+      expect(inbox.ids).to.deep.equal(new Set(taken.map((job) => job.id)));
+    });
+
+    it('keeps what is delayed and what is dead through a stop', async () => {
+      const delayed = makeJob({ dueAtMs: Date.now() + 400 });
+      await broker.publish(delayed);
+      await broker.publish(makeJob());
+      const inbox = createInbox();
+      await broker.consume(source, inbox.take);
+      const [delivery] = await inbox.first(1);
+      await delivery?.deadLetter({ reason: 'expired', failure: { name: 'E', message: 'm' }, atMs: 1 });
+      await bench.stop(broker);
+      const second = await bench.open();
+      const later = createInbox();
+      await second.consume(source, later.take);
+      const [due] = await later.first(1);
+      expect(due?.job).to.deep.equal(delayed);
+      expect(Date.now()).to.be.at.least(delayed.dueAtMs);
+      expect((await second.inspect()).deadLetters).to.equal(1);
     });
 
     it('starts twice, stops twice, and stops before it was started', async () => {

@@ -59,3 +59,11 @@ export function createInbox(onDelivery: (delivery: Delivery) => void = () => {})
   };
   return inbox;
 }
+
+/** What it rejects with; undefined when it resolves. */
+export function rejectionOf(promise: Promise<unknown> | undefined): Promise<unknown> {
+  return Promise.resolve(promise).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}

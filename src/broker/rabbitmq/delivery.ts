@@ -66,6 +66,9 @@ export class RabbitDelivery implements Delivery {
     return !this.#link.isAlive;
   }
 
+  /** The broker counts what it handed out. */
+  started(): void {}
+
   ack(): Promise<void> {
     return this.#settle((channel) => channel.ack(this.#message));
   }
@@ -96,6 +99,7 @@ export class RabbitDelivery implements Delivery {
 
   /** Publishes and confirms first, acks then: a crash between the two makes a duplicate, the other order a loss. */
   #replaceBy(outgoing: Outgoing): Promise<void> {
+    if (this.#isSettled) return Promise.reject(this.#settledAlready());
     if (!this.#link.isAlive) return Promise.reject(this.#lost());
     const sending = this.#settling.publisher.sendPatiently(outgoing);
     return new Promise((resolve, reject) => {
@@ -112,8 +116,7 @@ export class RabbitDelivery implements Delivery {
   }
 
   #settle(write: (channel: Channel) => void): Promise<void> {
-    if (this.#isSettled)
-      return Promise.reject(new Error(`the delivery of job ${this.job.id} is settled already`));
+    if (this.#isSettled) return Promise.reject(this.#settledAlready());
     if (!this.#link.isAlive) return Promise.reject(this.#lost());
     this.#isSettled = true;
     try {
@@ -123,6 +126,10 @@ export class RabbitDelivery implements Delivery {
     } catch (cause) {
       return Promise.reject(this.#lost(cause));
     }
+  }
+
+  #settledAlready(): Error {
+    return new Error(`the delivery of job ${this.job.id} is settled already`);
   }
 
   #lost(cause?: unknown): Lost {

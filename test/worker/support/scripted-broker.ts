@@ -14,6 +14,8 @@ export type Settlement =
 export interface ScriptedDelivery extends Delivery {
   /** What was asked for, in order, whether it was taken or not. */
   readonly asked: readonly Settlement[];
+  /** How often `started` was called. */
+  readonly starts: number;
   /** Resolves with the settle that was taken. */
   readonly settled: Promise<Settlement>;
   /** From now on every settle rejects with `Lost`; a settle that hangs does so too. */
@@ -30,6 +32,7 @@ export function createDelivery(job: Job, lostCount = 0): ScriptedDelivery {
   const failures: Error[] = [];
   let isLost = false;
   let isSettled = false;
+  let starts = 0;
   let hanging: Promise<void> | undefined;
   let endHang = (): void => {};
   let take: (settlement: Settlement) => void = () => {};
@@ -56,6 +59,12 @@ export function createDelivery(job: Job, lostCount = 0): ScriptedDelivery {
     },
     asked,
     settled,
+    get starts() {
+      return starts;
+    },
+    started() {
+      starts += 1;
+    },
     ack: () => settle({ kind: 'acked' }),
     return: () => settle({ kind: 'returned' }),
     retry: (next) => settle({ kind: 'retried', next }),

@@ -1,0 +1,250 @@
+/**
+ * The built-in engine: one process, one SQLite file. The file holds what waits, memory what is in hand; so a kill loses
+ * nothing accepted, and a delivery costs no write.
+ */
+import { join } from 'node:path';
+import { Invalid, Unavailable } from '../../job/errors.js';
+import { type Job, type Lane, lanes } from '../../job/job.js';
+import { longestDelayMs } from '../../job/retry.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import type { SqliteThread } from '../../runtime/sqlite-thread.js';
+import type { Broker, BrokerStats, Inspection } from '../broker.js';
+import type { Settling } from './delivery.js';
+import { createDispatch } from './dispatch.js';
+import { createDue } from './due.js';
+import type { Counted, Publish } from './operations.js';
+import { createOutbox } from './outbox.js';
+import type { Opened } from './recovery.js';
+import { createStarted, readStarted, type Started } from './started.js';
+import { createStorage, portError } from './storage.js';
+import { storedOf } from './stored.js';
+import { createSuspects } from './suspects.js';
+
+export interface EmbeddedBrokerOptions {
+  /** Holds the file. Started before the broker, and stopped after it. */
+  readonly thread: SqliteThread;
+  readonly dataDir: string;
+  /** The closed set of queues. */
+  readonly queues: readonly string[];
+  /** Twice as many publishes may wait for the disk. */
+  readonly window: number;
+  readonly publishTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told the seconds that each publish took. */
+  readonly confirmed: (seconds: number) => void;
+}
+
+const FLUSH_TIMEOUT_MS = 5_000;
+/** Well below the time for which a full disk holds back publishes, so that settles go without them. */
+const ROOM_AFTER_MS = 250;
+
+export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
+  const { thread, queues, clock, log } = options;
+  const startedFile = join(options.dataDir, 'sluice.started');
+  const storage = createStorage(thread, clock);
+  const outbox = createOutbox({
+    window: options.window,
+    timeoutMs: options.publishTimeoutMs,
+    clock,
+    confirmed: options.confirmed,
+  });
+  const laneIds = new Map<string, number>();
+  const over = new AbortController();
+  let started: Started | undefined;
+  let settles = 0;
+  let settled = (): void => {};
+
+  const settling: Settling = {
+    isOver: () => over.signal.aborted,
+    begin: (place) => started?.begin(place) ?? 0,
+    end: (slot) => started?.end(slot),
+    ack: (place) => counted(storage.ack(place)),
+    retry(place, next) {
+      const publish = publishOf(next);
+      return counted(storage.retry([place, publish], next.body)).then(() => tell(publish));
+    },
+    bury: (place, { reason, failure, atMs }) =>
+      counted(storage.bury([place, reason, JSON.stringify(failure), atMs])),
+    untilRoom: () => sleep(clock, ROOM_AFTER_MS, over.signal),
+  };
+  const dispatch = createDispatch({ storage, settling, clock, log });
+  const suspects = createSuspects(storage, settling, dispatch.read);
+  const due = createDue({ storage, clock, log, hasNews: dispatch.hasNews });
+
+  /** A settle that `stop` waits for. */
+  async function counted(settle: Promise<void>): Promise<void> {
+    settles += 1;
+    try {
+      await settle;
+    } finally {
+      settles -= 1;
+      if (settles === 0) settled();
+    }
+  }
+
+  /** @throws Invalid  no such queue */
+  function publishOf(job: Job): Publish {
+    const lane = laneIds.get(`${job.queue}.${job.lane}`);
+    if (lane === undefined)
+      throw new Invalid('unknown_queue', `there is no queue ${job.queue}: add it to QUEUES`);
+    return [lane, job.dueAtMs > clock.now() ? job.dueAtMs : 0, storedOf(job)];
+  }
+
+  /** It is on the disk: says so to whoever brings it on. */
+  function tell([lane, dueAtMs]: Publish): void {
+    if (dueAtMs === 0) dispatch.hasNews(lane);
+    else due.at(dueAtMs);
+  }
+
+  async function store(publish: Publish, body: Buffer): Promise<void> {
+    try {
+      await storage.publish(publish, body);
+    } catch (error) {
+      throw portError(error);
+    }
+    tell(publish);
+  }
+
+  async function open(): Promise<void> {
+    try {
+      const wanted = queues.flatMap((queue) => lanes.map((lane) => [queue, lane] as const));
+      const opened = await storage.open({
+        lanes: wanted,
+        started: readStarted(startedFile),
+        nowMs: clock.now(),
+      });
+      if (over.signal.aborted) return;
+      started = createStarted(startedFile, opened.epoch, log);
+      report(opened);
+      for (const [id, queue, lane] of opened.lanes) {
+        if (!queues.includes(queue)) continue;
+        laneIds.set(`${queue}.${lane}`, id);
+        suspects.open(id, queue, lane as Lane);
+        dispatch.open(id, queue, lane as Lane);
+      }
+      if (opened.nextDueMs !== null) due.at(opened.nextDueMs);
+    } catch (error) {
+      throw portError(error);
+    }
+  }
+
+  function report({ suspected, buried, strangers }: Opened): void {
+    for (const job of suspected) log.warn({ job }, 'lost with its process too often; moved to the suspects');
+    for (const job of buried)
+      log.warn({ job }, 'lost with its process as a suspect, too; moved to the dead letters');
+    if (strangers.length > 0)
+      log.warn(
+        { queues: strangers },
+        'jobs wait in queues that nobody works on; name these in QUEUES to have them done',
+      );
+  }
+
+  async function close(): Promise<void> {
+    due.stop();
+    await outbox.close(FLUSH_TIMEOUT_MS);
+    let cancel = (): void => {};
+    if (settles > 0) {
+      await new Promise<void>((resolve) => {
+        settled = resolve;
+        cancel = clock.after(FLUSH_TIMEOUT_MS, resolve);
+      });
+    }
+    cancel();
+    over.abort();
+    // Asked after all else: its answer says that the file has taken everything, and this was no crash.
+    await storage.count().then(
+      () => started?.remove(),
+      () => started?.abandon(),
+    );
+  }
+
+  function inspectionOf({ lanes: rows, dead }: Counted): Inspection {
+    const byId = new Map(rows.map((row) => [row[0], row]));
+    const of = (queue: string, lane: Lane): Counted['lanes'][number] =>
+      byId.get(laneIds.get(`${queue}.${lane}`) ?? 0) ?? [0, 0, 0, 0];
+    return {
+      lanes: queues.flatMap((queue) =>
+        lanes.map((lane) => {
+          const [id, jobs] = of(queue, lane);
+          return {
+            queue,
+            lane,
+            ready: Math.max(0, jobs - dispatch.inHand(id)),
+            consumers: dispatch.consumers(id),
+          };
+        }),
+      ),
+      suspects: queues.map((queue) => {
+        const all = lanes.reduce((sum, lane) => sum + of(queue, lane)[3], 0);
+        return { queue, ready: Math.max(0, all - suspects.inHand(queue)) };
+      }),
+      deadLetters: dead,
+    };
+  }
+
+  const isUp = (): boolean => started !== undefined && !over.signal.aborted;
+  const stats: BrokerStats = {
+    get isUp() {
+      return isUp();
+    },
+    get isBlocked() {
+      return storage.isFull();
+    },
+    reconnects: 0,
+    get unconfirmed() {
+      return outbox.size();
+    },
+    get undecodable() {
+      return dispatch.undecodable();
+    },
+  };
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+
+  return {
+    durability: 'disk',
+    stats,
+    start() {
+      starting ??= stopping === undefined ? open() : Promise.resolve();
+      return starting;
+    },
+    stop() {
+      stopping ??= Promise.resolve(starting)
+        .catch(() => {})
+        .then(close);
+      return stopping;
+    },
+    async publish(job) {
+      if (!isUp()) throw new Unavailable('the engine is not running');
+      if (storage.isFull()) throw new Unavailable(storage.fault() ?? 'the disk is full');
+      if (job.dueAtMs - clock.now() > longestDelayMs)
+        throw new Invalid('invalid_job', `a job can be delayed by at most ${longestDelayMs} ms (310 days)`);
+      const publish = publishOf(job);
+      return outbox.send(job.body.length, () => store(publish, job.body));
+    },
+    consume: async (source, deliver) => dispatch.consume(source, deliver),
+    async takeSuspect(asked) {
+      if (!isUp()) throw new Unavailable('the engine is not running');
+      try {
+        return await suspects.take(asked);
+      } catch (error) {
+        throw portError(error);
+      }
+    },
+    async inspect() {
+      if (!isUp()) throw new Unavailable('the engine is not running');
+      try {
+        return inspectionOf(await storage.count());
+      } catch (error) {
+        throw portError(error);
+      }
+    },
+    health() {
+      if (!isUp()) return { ok: false, reason: 'the engine is not running' };
+      const fault = storage.fault();
+      return fault === undefined ? { ok: true } : { ok: false, reason: fault };
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** The waiting line of one lane: what has been read from the file, what lies beyond, and whom it goes to. No I/O. */
+
+/** Something that lies at a place of the lane. */
+export interface Placed {
+  readonly place: number;
+}
+
+export interface Taker<Item> {
+  /** Most that it holds at a time. */
+  readonly prefetch: number;
+  held: number;
+  take(item: Item): void;
+}
+
+export interface LaneLine<Item extends Placed> {
+  readonly takers: readonly Taker<Item>[];
+  add(taker: Taker<Item>): void;
+  remove(taker: Taker<Item>): void;
+  /** Jobs lie in the file that have not been read. */
+  hasNews(): void;
+  /** Back to its place in front of all that lies behind it. */
+  putBack(item: Item): void;
+  /** Hands out what can be handed out, each to the next taker with room. */
+  handOut(): void;
+  /** What to read now, or undefined: nobody has room, nothing lies there, or a read is under way already. */
+  nextRead(): { readonly after: number; readonly limit: number } | undefined;
+  /** Ends the read that `nextRead` began. `isCut`: more lies behind the last of them. */
+  wasRead(items: readonly Item[], isCut: boolean): void;
+  /** The read failed and may be tried again. */
+  readFailed(): void;
+}
+
+const LARGEST_READ = 256;
+
+/** @param start  the place before the first of this lane */
+export function createLaneLine<Item extends Placed>(start: number): LaneLine<Item> {
+  const takers: Taker<Item>[] = [];
+  /** In the order of places; its head is at `first`. */
+  let atHand: Item[] = [];
+  let first = 0;
+  let cursor = start;
+  let isNews = true;
+  let isReading = false;
+  let turn = 0;
+
+  function nextTaker(): Taker<Item> | undefined {
+    for (let i = 0; i < takers.length; i++) {
+      const taker = takers[(turn + i) % takers.length];
+      if (taker === undefined || taker.held >= taker.prefetch) continue;
+      turn = (turn + i + 1) % takers.length;
+      return taker;
+    }
+    return undefined;
+  }
+
+  return {
+    takers,
+    add: (taker) => void takers.push(taker),
+    remove(taker) {
+      const at = takers.indexOf(taker);
+      if (at >= 0) takers.splice(at, 1);
+    },
+    hasNews() {
+      isNews = true;
+    },
+    putBack(item) {
+      atHand = atHand.slice(first);
+      first = 0;
+      const at = atHand.findIndex((other) => other.place > item.place);
+      atHand.splice(at < 0 ? atHand.length : at, 0, item);
+    },
+    handOut() {
+      // Bounded, for a taker may put back what it is given before it returns.
+      for (let left = atHand.length - first; left > 0; left--) {
+        const taker = nextTaker();
+        if (taker === undefined) return;
+        const item = atHand[first] as Item;
+        first += 1;
+        taker.held += 1;
+        taker.take(item);
+      }
+      if (first < atHand.length) return;
+      atHand = [];
+      first = 0;
+    },
+    nextRead() {
+      if (isReading || !isNews || first < atHand.length) return undefined;
+      const room = takers.reduce((sum, { held, prefetch }) => sum + Math.max(0, prefetch - held), 0);
+      if (room === 0) return undefined;
+      isReading = true;
+      isNews = false;
+      return { after: cursor, limit: Math.min(room, LARGEST_READ) };
+    },
+    wasRead(items, isCut) {
+      isReading = false;
+      isNews ||= isCut;
+      if (items.length === 0) return;
+      atHand = [...atHand.slice(first), ...items];
+      first = 0;
+      cursor = (items.at(-1) as Item).place;
+    },
+    readFailed() {
+      isReading = false;
+      isNews = true;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/** The publishes that wait for the disk: bounded in jobs and bytes, and answered within the publish timeout. */
+import { OutcomeUnknown, Refused, Unavailable } from '../../job/errors.js';
+import type { Clock } from '../../runtime/clock.js';
+
+export interface OutboxOptions {
+  /** Half of the most that may wait, in jobs: one window on its way to the disk, one behind it. */
+  readonly window: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Told the seconds from `send` to the disk. */
+  readonly confirmed: (seconds: number) => void;
+}
+
+export interface Outbox {
+  /**
+   * @param store  writes the job; called at once unless it is refused
+   * @throws Refused  code `overloaded`  @throws OutcomeUnknown  @throws what `store` rejects with
+   */
+  send(bytes: number, store: () => Promise<void>): Promise<void>;
+  /** Resolves when nothing waits, or after `limitMs`. Sends nothing new afterwards. */
+  close(limitMs: number): Promise<void>;
+  size(): number;
+}
+
+interface Entry {
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  reject(error: Error): void;
+}
+
+/** A bound in bytes beside the one in jobs, for payloads of a megabyte. */
+const WINDOW_BYTES = 64 * 1024 * 1024;
+const SWEEP_MS = 500;
+
+export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOptions): Outbox {
+  const entries = new Set<Entry>();
+  let bytes = 0;
+  let sweep: (() => void) | undefined;
+  let isClosed = false;
+  let emptied = (): void => {};
+
+  function leave(entry: Entry): boolean {
+    if (!entries.delete(entry)) return false;
+    bytes -= entry.bytes;
+    if (entries.size === 0) emptied();
+    return true;
+  }
+
+  function sweepLate(): void {
+    const now = clock.now();
+    for (const entry of entries) {
+      if (entry.deadlineMs > now) break;
+      giveUp(entry, `the disk has not confirmed the job within ${timeoutMs} ms; it may have been stored`);
+    }
+    sweep = entries.size > 0 ? clock.after(SWEEP_MS, sweepLate) : undefined;
+  }
+
+  function giveUp(entry: Entry, reason: string): void {
+    if (leave(entry)) entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`));
+  }
+
+  return {
+    send(size, store) {
+      if (isClosed) return Promise.reject(new Unavailable('shutting down'));
+      if (entries.size >= 2 * window || (bytes + size > WINDOW_BYTES && entries.size > 0))
+        return Promise.reject(new Refused('overloaded', `${entries.size} jobs wait for the disk`, 1_000));
+      return new Promise((resolve, reject) => {
+        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, reject };
+        entries.add(entry);
+        bytes += size;
+        sweep ??= clock.after(SWEEP_MS, sweepLate);
+        const sentAtMs = performance.now();
+        store().then(
+          () => {
+            confirmed((performance.now() - sentAtMs) / 1_000);
+            if (leave(entry)) resolve();
+          },
+          (error: Error) => {
+            if (leave(entry)) reject(error);
+          },
+        );
+      });
+    },
+    async close(limitMs) {
+      isClosed = true;
+      let cancel = (): void => {};
+      if (entries.size > 0) {
+        await new Promise<void>((resolve) => {
+          emptied = resolve;
+          cancel = clock.after(limitMs, resolve);
+        });
+      }
+      cancel();
+      sweep?.();
+      for (const entry of entries) giveUp(entry, 'shut down before the disk confirmed the job');
+    },
+    size: () => entries.size,
+  };
+}

@@ -1,0 +1,87 @@
+/** The operations of the thread as typed calls, and its failures as the errors of the port. */
+import { OutcomeUnknown, Unavailable } from '../../job/errors.js';
+import type { Clock } from '../../runtime/clock.js';
+import { SqliteFailure } from '../../runtime/sqlite-failure.js';
+import type { SqliteThread } from '../../runtime/sqlite-thread.js';
+import type {
+  Bury,
+  Counted,
+  Fetch,
+  Fetched,
+  Place,
+  Promote,
+  Promoted,
+  Publish,
+  Retry,
+  TakeSuspect,
+} from './operations.js';
+import type { Opened, Opening } from './recovery.js';
+
+/** Each rejects with `SqliteFailure`. */
+export interface Storage {
+  open(opening: Opening): Promise<Opened>;
+  publish(publish: Publish, body: Buffer): Promise<void>;
+  fetch(fetch: Fetch): Promise<Fetched>;
+  ack(place: Place): Promise<void>;
+  retry(retry: Retry, body: Buffer): Promise<void>;
+  bury(bury: Bury): Promise<void>;
+  suspect(take: TakeSuspect): Promise<Fetched>;
+  promote(promote: Promote): Promise<Promoted>;
+  count(): Promise<Counted>;
+  /** No space was left a moment ago: publishes are held back, so that what ends jobs finds room. */
+  isFull(): boolean;
+  /** What failed a moment ago, for `health`. */
+  fault(): string | undefined;
+}
+
+/** This module's own file, for the thread to load. */
+export const operationsUrl: string = new URL(
+  import.meta.url.endsWith('.ts') ? './operations.ts' : './operations.js',
+  import.meta.url,
+).href;
+
+/** After this long publishes are let through again, to see whether there is room. */
+const FULL_FOR_MS = 1_000;
+const FAULT_FOR_MS = 5_000;
+
+export function createStorage(thread: SqliteThread, clock: Clock): Storage {
+  let fullUntilMs = 0;
+  let faulted: { readonly message: string; readonly untilMs: number } | undefined;
+
+  async function call(operation: string, argument: unknown, bytes?: Buffer): Promise<unknown> {
+    try {
+      return await thread.run(operation, argument, bytes);
+    } catch (error) {
+      if (error instanceof SqliteFailure) note(error);
+      throw error;
+    }
+  }
+
+  function note({ kind, message }: SqliteFailure): void {
+    if (kind === 'fault' || kind === 'ended') return;
+    faulted = { message, untilMs: clock.now() + FAULT_FOR_MS };
+    if (kind === 'full') fullUntilMs = clock.now() + FULL_FOR_MS;
+  }
+
+  return {
+    open: (opening) => call('engine.open', opening) as Promise<Opened>,
+    publish: (publish, body) => call('engine.publish', publish, body) as Promise<void>,
+    fetch: (fetch) => call('engine.fetch', fetch) as Promise<Fetched>,
+    ack: (place) => call('engine.ack', place) as Promise<void>,
+    retry: (retry, body) => call('engine.retry', retry, body) as Promise<void>,
+    bury: (bury) => call('engine.bury', bury) as Promise<void>,
+    suspect: (take) => call('engine.suspect', take) as Promise<Fetched>,
+    promote: (promote) => call('engine.promote', promote) as Promise<Promoted>,
+    count: () => call('engine.count', undefined) as Promise<Counted>,
+    isFull: () => clock.now() < fullUntilMs,
+    fault: () => (faulted !== undefined && clock.now() < faulted.untilMs ? faulted.message : undefined),
+  };
+}
+
+/** What a caller of the port is told. */
+export function portError(error: unknown): Error {
+  if (!(error instanceof SqliteFailure)) return error instanceof Error ? error : new Error(String(error));
+  return error.kind === 'io'
+    ? new OutcomeUnknown(`outcome unknown: ${error.message}`, { cause: error })
+    : new Unavailable(error.message, { cause: error });
+}
