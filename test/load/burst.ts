@@ -25,7 +25,7 @@ if (!Number.isSafeInteger(jobs) || jobs < 1000) {
   process.exit(2);
 }
 
-prepare(true);
+prepare({ rabbitmq: true });
 const startMs = Date.now();
 const say = (text: string): void => {
   process.stderr.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
