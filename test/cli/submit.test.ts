@@ -160,11 +160,15 @@ describe('the services', () => {
     }
   });
 
-  it('say what to do without AMQP_URL', async () => {
-    const ended = await sluice(['start']);
-    expect(ended.code).to.equal(2);
-    expect(ended.stderr)
-      .to.match(/AMQP_URL is not set/)
-      .and.to.include('apt-get install -y rabbitmq-server');
+  it('say what to do without AMQP_URL, where a role alone needs it', async () => {
+    for (const role of ['serve', 'work']) {
+      const ended = await sluice([role]);
+      expect(ended.code).to.equal(2);
+      expect(ended.stderr)
+        .to.match(/AMQP_URL is not set/)
+        .and.to.include('sluice start')
+        .and.to.include(`sluice ${role}`)
+        .and.to.include('apt-get install -y rabbitmq-server');
+    }
   });
 });
