@@ -18,11 +18,11 @@ export interface Place {
   readonly prefix: string;
 }
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const READY_POLL_MS = 50;
 
 /** Builds the product and makes sure that there are the servers to start; otherwise says what to do and ends the process. */
 export function prepare(needs: { readonly rabbitmq?: boolean; readonly redis?: boolean }): void {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
   const isBuilt =
     spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
   const hasRabbitmq = needs.rabbitmq !== true || findRabbitmq() !== undefined || installRabbitmq();
@@ -89,7 +89,7 @@ async function isReady(url: string): Promise<boolean> {
 /** A program of this folder in a process of its own; resolves when it prints a line that starts with `ready`. */
 export async function startProgram(name: string, env: Readonly<Record<string, string>>): Promise<Sluice> {
   const file = fileURLToPath(new URL(name, import.meta.url));
-  const child = startProcess(['--import', import.meta.resolve('tsx'), file], env);
+  const child = startProcess(['--import', 'tsx', file], env, { cwd: root });
   await child.waitForLine(/^ready/);
   return child;
 }
