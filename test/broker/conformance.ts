@@ -302,10 +302,7 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
     });
 
     it('refuses a job for a queue it does not have, and one that is due too late', async () => {
-      const strange = await rejectionOf(broker.publish(makeJob({ queue: 'nowhere' })));
-      expect(strange).to.satisfy(
-        (error: unknown) => error instanceof Invalid || error instanceof Unavailable,
-      );
+      expect(await rejectionOf(broker.publish(makeJob({ queue: 'nowhere' })))).to.be.instanceOf(Unavailable);
       const late = makeJob({ dueAtMs: Date.now() + longestDelayMs + 86_400_000 });
       expect(await rejectionOf(broker.publish(late))).to.be.instanceOf(Invalid);
     });
