@@ -94,7 +94,8 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
   };
 }
 
-async function registryOf(config: Config): Promise<Registry> {
+/** The handlers and queues that the settings name. */
+export async function registryOf(config: Config): Promise<Registry> {
   const own = config.handlersModule === undefined ? [] : await loadHandlers(config.handlersModule);
   const shipped = shippedHandlers({
     httpPushAllowPrivate: config.httpPushAllowPrivate,

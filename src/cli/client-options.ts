@@ -16,9 +16,11 @@ export interface ClientOptions {
 
 export function addClientOptions(command: Command): Command {
   return command
-    .addOption(option('--url <url>', 'the server (or SLUICE_URL; default http://127.0.0.1:8080)', serverUrl))
     .addOption(
-      option(
+      valueOption('--url <url>', 'the server (or SLUICE_URL; default http://127.0.0.1:8080)', serverUrl),
+    )
+    .addOption(
+      valueOption(
         '--api-key <key>',
         'the key to show (or SLUICE_API_KEY, which other users of the machine cannot see)',
         clientKey,
@@ -28,11 +30,11 @@ export function addClientOptions(command: Command): Command {
 }
 
 export function wholeNumberOption(flags: string, description: string, least: number, most: number): Option {
-  return option(flags, description, wholeNumber(least, most));
+  return valueOption(flags, description, wholeNumber(least, most));
 }
 
-/** Commander's own InvalidArgumentError would print the value, which may be a key or hold a password. */
-function option(flags: string, description: string, kind: Kind<unknown>): Option {
+/** An option whose value is of a kind of setting. Commander's own InvalidArgumentError would print the value, which may be a key or hold a password. */
+export function valueOption(flags: string, description: string, kind: Kind<unknown>): Option {
   const made = new Option(flags, description);
   return made.argParser((text) => {
     const parsed = kind.parse(text);

@@ -133,7 +133,9 @@ export function createConnection(options: ConnectionOptions): Connection {
         const cancelPatience = clock.after(START_PATIENCE_MS, resolve);
         loop = run(
           (error) => {
-            if (error instanceof Invalid) reject(error);
+            if (!(error instanceof Invalid)) return;
+            cancelPatience();
+            reject(error);
           },
           () => {
             cancelPatience();

@@ -1,0 +1,87 @@
+/** The stock of RabbitMQ, taken in: every parcel is published until the broker has confirmed it, through outages and alarms. */
+import { Invalid, Unavailable } from '../../job/errors.js';
+import { sleep } from '../../runtime/clock.js';
+import type { Parcel, StockTarget } from '../stock.js';
+import { createConnection } from './connection.js';
+import { declareTopology } from './declare.js';
+import { outgoingJob } from './delivery.js';
+import { outgoingLetter } from './letters.js';
+import { createPublisher, type Outgoing } from './publisher.js';
+import { type RabbitStockOptions, refuseSource } from './stock-source.js';
+import { describeTopology, LONGEST_DELAY_MS, routeOf } from './topology.js';
+
+const FLUSH_TIMEOUT_MS = 5_000;
+const REDECLARE_AFTER_MS = 1_000;
+
+export function createRabbitTarget(options: RabbitStockOptions): StockTarget {
+  const { prefix, clock, log } = options;
+  const topology = describeTopology(prefix, options.queues);
+  const { names, queues } = topology;
+  const hosts = options.urls.map((url) => new URL(url).host).join(', ');
+  const publisher = createPublisher({
+    window: Number.POSITIVE_INFINITY, // The source bounds what is in hand.
+    timeoutMs: 0, // Of impatient publishes, which there are none.
+    clock,
+    log,
+    confirmed() {},
+    unroutable: () => void redeclare().catch(() => {}), // The connection is gone then, and the next one declares.
+    channelLost(reason) {
+      setImmediate(() => {
+        if (!publisher.isUp()) connection.renew(reason);
+      });
+    },
+  });
+  const connection = createConnection({
+    ...options,
+    name: `${prefix} move to`,
+    async setUp(model) {
+      await refuseSource(model, prefix);
+      await declareTopology(model, topology);
+      await publisher.attach(model);
+    },
+    tearDown: () => publisher.detach(),
+    blocked: (isBlocked) => publisher.block(isBlocked),
+  });
+
+  let redeclaring: Promise<void> | undefined;
+  function redeclare(): Promise<void> {
+    redeclaring ??= sleep(clock, REDECLARE_AFTER_MS)
+      .then(() => {
+        const model = connection.current();
+        return model && declareTopology(model, topology);
+      })
+      .finally(() => {
+        redeclaring = undefined;
+      });
+    return redeclaring;
+  }
+
+  /** @throws Invalid */
+  function outgoing(parcel: Parcel): Outgoing {
+    if (parcel.kind === 'dead') return outgoingLetter(names, parcel.letter);
+    const { kind, job } = parcel;
+    if (!queues.includes(job.queue)) throw new Invalid('unknown_queue', `there is no queue ${job.queue}`);
+    if (kind === 'suspect')
+      return outgoingJob(job, { exchange: names.suspects, key: `${job.queue}.${job.lane}` });
+    return outgoingJob(job, routeOf(names, job, Math.min(job.dueAtMs - clock.now(), LONGEST_DELAY_MS)));
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    async start() {
+      await connection.start();
+      if (!publisher.isUp()) throw new Unavailable(`RabbitMQ at ${hosts} cannot be reached`);
+    },
+    stop() {
+      stopped ??= (async () => {
+        await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        await connection.stop();
+      })();
+      return stopped;
+    },
+    async put(parcel) {
+      if (stopped !== undefined) throw new Unavailable('stopped');
+      await publisher.sendPatiently(outgoing(parcel)).done;
+    },
+  };
+}

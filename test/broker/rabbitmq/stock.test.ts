@@ -1,0 +1,4 @@
+import { exerciseStock } from '../stock.js';
+import { openRabbitStock } from './stock-bench.js';
+
+exerciseStock('RabbitMQ', () => openRabbitStock());
