@@ -48,10 +48,10 @@ const PATIENCE_MS = 60_000;
 
 /** Needs a build. Kills until all that was accepted has arrived; then one life ends in good order. */
 export async function runKills(plan: KillPlan): Promise<KillReport> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-kill-'));
-  const file = join(dataDir, 'sluice.db');
   const port = await freePort();
   const sink = await startSinkProcess(plan.sinkDelayMs);
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-kill-'));
+  const file = join(dataDir, 'sluice.db');
   const launch = (): Sluice =>
     launchEmbedded(dataDir, port, {
       WORKER_CONCURRENCY: String(plan.concurrency),
