@@ -28,6 +28,8 @@ export interface Running extends Service {
 }
 
 const PUBLISH_TIMEOUT_MS = 10_000;
+/** Requests end by themselves well before; jobs get the rest of SHUTDOWN_GRACE_MS. */
+const LONGEST_REQUEST_GRACE_MS = 10_000;
 /** Shorter limits would take a garbage collection for a blocked loop. */
 const SHORTEST_WATCHDOG_MS = 1_000;
 
@@ -58,6 +60,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     metrics,
     log,
     observer: metrics.http,
+    timeouts: { graceMs: Math.min(config.shutdownGraceMs, LONGEST_REQUEST_GRACE_MS) },
     ...(role === 'work' ? {} : { ingestion: ingestionOf(config, registry, broker) }),
   });
 
@@ -80,10 +83,11 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     },
     describe() {
       const { url } = http.address;
+      const keyed = config.apiKeys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : '';
       if (role === 'work') return [`Working on ${namesOf(config, registry)}; health and metrics at ${url}`];
       return [
         `Listening on ${url}`,
-        `Try: curl -i ${url}/v1/jobs -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
+        `Try: curl -i ${url}/v1/jobs${keyed} -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
         `The jobs lie in ${engine.place}`,
       ];
     },

@@ -31,6 +31,7 @@ describe('settings', () => {
       workerPort: 8081,
       amqpUrls: undefined,
       amqpPrefix: 'sluice',
+      dataDir: './data',
       logLevel: 'info',
       apiKeys: [],
       handlersModule: undefined,
@@ -63,6 +64,7 @@ describe('settings', () => {
         WORKER_PORT: '65535',
         AMQP_URL: `amqps://me:${password}@rabbit:5671/prod`,
         AMQP_PREFIX: 'mine',
+        DATA_DIR: '/var/lib/sluice',
         LOG_LEVEL: 'debug',
         API_KEYS: `ci:submit+read:${hash}, ops:operate:${hash.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))}`,
         HANDLERS: handlers,
@@ -85,6 +87,7 @@ describe('settings', () => {
       port: 0,
       workerPort: 65_535,
       amqpPrefix: 'mine',
+      dataDir: '/var/lib/sluice',
       logLevel: 'debug',
     });
     expect(config).to.include({
@@ -145,7 +148,7 @@ describe('settings', () => {
       WORKER_CONCURRENCY: 'abc',
       QUEUES: 'a.b',
       AMPQ_URL: 'amqp://rabbit',
-      DATA_DIR: '/data',
+      DATABASE_URL: 'postgres://db',
       RETRY_BASE_MS: '2000',
       RETRY_MAX_MS: '1000',
     });
@@ -156,7 +159,7 @@ describe('settings', () => {
     expect(all).to.match(/^WORKER_CONCURRENCY="abc": .*expected a whole number, 1 to 10000$/m);
     expect(all).to.match(/^QUEUES="a\.b": item 1: /m);
     expect(all).to.match(/^AMPQ_URL: .*did you mean AMQP_URL\?$/m);
-    expect(all).to.match(/^DATA_DIR: this version of Sluice does not have this setting yet/m);
+    expect(all).to.match(/^DATABASE_URL: this version of Sluice does not have this setting yet/m);
     expect(all).to.match(/^RETRY_MAX_MS="1000": .*at least RETRY_BASE_MS, which is 2000$/m);
   });
 

@@ -193,7 +193,11 @@ function lowerCase(headers: Readonly<Record<string, string>> = {}): Record<strin
   const bad = entries.find(([name]) => !headerNameTest.test(name));
   if (bad !== undefined)
     throw new DeadLetter(`header ${JSON.stringify(bad[0].slice(0, 80))} is not one that a job may set`);
-  return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), value]));
+  const lower = Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), value]));
+  // `X-Key` and `x-key` are one header; sending either of the two would drop the other in silence.
+  if (Object.keys(lower).length < entries.length)
+    throw new DeadLetter('a header is there twice, its name in upper and in lower case: keep one');
+  return lower;
 }
 
 function checkedSecret(secret: string): string {

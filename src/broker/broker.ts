@@ -13,9 +13,9 @@ export interface Broker extends Service {
 
   /**
    * Stores a job: in its lane, or held back until `dueAtMs`. Resolves once it is durable and routed to a queue.
-   * @throws Unavailable  not connected, or blocked by an alarm: nothing was sent
+   * @throws Unavailable  not connected, blocked by an alarm, or no queue takes it at the moment: nothing was stored
    * @throws Refused      code `overloaded`: the window of unconfirmed publishes is full; code `queue_full`: the broker said no
-   * @throws Invalid      no queue takes it, or the delay is longer than the engine can hold
+   * @throws Invalid      the delay is longer than the engine can hold
    * @throws OutcomeUnknown  sent, but no answer within the publish timeout: it may be there
    */
   publish(job: Job): Promise<void>;

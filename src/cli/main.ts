@@ -7,7 +7,7 @@ import { addMove } from './move.js';
 import { addServe } from './serve.js';
 import { addStart } from './start.js';
 import { addSubmit } from './submit.js';
-import { CommandFailed } from './terminal.js';
+import { CommandFailed, outliveReaders } from './terminal.js';
 import { addWork } from './work.js';
 
 /** The package's own file stands above both `src` and `dist`. */
@@ -46,5 +46,6 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
   }
 }
 
+outliveReaders(process);
 const exitCode = await run(process.argv);
 if (exitCode !== undefined) process.exitCode = exitCode;

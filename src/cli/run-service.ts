@@ -68,7 +68,9 @@ export async function runService(
     }
     stoppedBy = { signal, atMs: now };
     log.info({ signal }, 'stopping; a second signal ends at once');
-    if (service !== undefined) void stop(service);
+    // What is still being built, such as handlers that load and load, has taken nothing in that could be lost.
+    if (service === undefined) exit(0);
+    else void stop(service);
   };
 
   host.on('SIGINT', onSignal);
@@ -81,13 +83,13 @@ export async function runService(
 
   try {
     const built = await build();
-    if (stoppedBy !== undefined) return await stop(built);
+    if (stoppedBy !== undefined) return;
     service = built;
     await built.start();
     if (stoppedBy === undefined) for (const line of built.describe()) host.stdout.write(`${line}\n`);
   } catch (error) {
     // A start that was called off by a signal may fail on its way; `stop` decides the exit then.
-    if (stoppedBy !== undefined && service !== undefined) return;
+    if (stoppedBy !== undefined) return;
     log.debug({ err: error }, 'start failed');
     host.stderr.write(`sluice: could not start: ${startFault(error)}\n`);
     if (service !== undefined)
@@ -99,19 +101,23 @@ export async function runService(
 /** The error and what led to it on one line, with advice where the system's message has none. */
 function startFault(error: unknown): string {
   const parts: string[] = [];
+  const codes = new Set<unknown>();
   for (
-    let cause = error;
-    cause !== undefined && parts.length < 5;
-    cause = cause instanceof Error ? cause.cause : undefined
+    let cause = error, depth = 0;
+    cause !== undefined && depth < 5;
+    cause = cause instanceof Error ? cause.cause : undefined, depth++
   ) {
-    parts.push(cause instanceof Error ? cause.message || cause.name : String(cause));
+    const text = cause instanceof Error ? cause.message || cause.name : String(cause);
+    // An error that was wrapped has often lent its words to the wrapper.
+    if (!parts.some((part) => part.includes(text))) parts.push(text);
+    if (cause instanceof Error && 'code' in cause) codes.add(cause.code);
   }
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE')
+  if (codes.has('EADDRINUSE'))
     parts.push(
       'another process has this port: set PORT (for work: WORKER_PORT) to another one, or to 0 for a free one',
     );
-  if (code === 'EACCES') parts.push('this user may not use that port: take one from 1024 up');
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') parts.push('HOST must be an address of this machine');
+  if (codes.has('EACCES')) parts.push('this user may not use that port: take one from 1024 up');
+  if (codes.has('EADDRNOTAVAIL') || codes.has('ENOTFOUND'))
+    parts.push('HOST must be an address of this machine');
   return oneLine(parts.join(': '));
 }

@@ -7,6 +7,9 @@ import { inspect } from 'node:util';
 import { Invalid } from '../job/errors.js';
 import { type AnyHandler, defineHandler } from './define.js';
 
+/** A module that connects to something first may take its time; one that never comes back must not hang the start in silence. */
+const LONGEST_LOAD_MS = 60_000;
+
 const EXPECTED =
   'export an array of handlers (or one handler, or a function that returns them) as default or as `handlers`';
 
@@ -14,28 +17,43 @@ const EXPECTED =
  * Imports a module (ES or CommonJS) and returns the handlers it exports, each checked like one made by `defineHandler`.
  * @param specifier  a path relative to `from`, an absolute path, a `file:` URL, or the name of an installed package
  * @param from  the folder that relative paths start at
+ * @param longestMs  how long the module, and the function it may export, have to finish
  * @throws Invalid  code `invalid_handler`, one message with everything that is wrong and what to do
  */
 export async function loadHandlers(
   specifier: string,
   from: string = process.cwd(),
+  longestMs: number = LONGEST_LOAD_MS,
 ): Promise<readonly AnyHandler[]> {
   const fail = (reason: string, cause?: unknown): Invalid =>
     new Invalid('invalid_handler', `HANDLERS=${specifier}: ${reason}`, { cause });
 
   const url = locate(specifier, from, fail);
+  const late = AbortSignal.timeout(longestMs);
+  const inTime = <Value>(loading: Promise<Value> | Value, what: string): Promise<Value> =>
+    Promise.race([
+      loading,
+      new Promise<never>((_, reject) =>
+        late.addEventListener('abort', () => reject(fail(`${what} has not finished within ${longestMs} ms`))),
+      ),
+    ]);
   let exported: Record<string, unknown>;
   try {
-    exported = (await import(url)) as Record<string, unknown>;
+    exported = (await inTime(import(url), 'importing it')) as Record<string, unknown>;
   } catch (error) {
+    if (late.aborted && error instanceof Invalid) throw error;
     throw fail(importFault(url, error), error);
   }
 
   const chosen = chooseExport(exported, fail);
   let value: unknown;
   try {
-    value = await (typeof chosen === 'function' ? (chosen as () => unknown)() : chosen);
+    value = await inTime(
+      typeof chosen === 'function' ? (chosen as () => unknown)() : chosen,
+      'the function it exports',
+    );
   } catch (error) {
+    if (late.aborted && error instanceof Invalid) throw error;
     throw fail(`what it exports failed with ${told(error)}${placeOf(error)}`, error);
   }
   return checkItems(value, fail);
@@ -87,7 +105,8 @@ function importFault(url: string, error: unknown): string {
 /** The first place in user code that a stack names. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const places = [...stack.matchAll(/(?:file:\/\/)?(\/[^\s()?]+)(?:\?\S*)?:(\d+):\d+\)?$/gm)];
+  // A path begins after a space, a bracket or `file://`; what stands after `node:` is no file of anybody's.
+  const places = [...stack.matchAll(/(?:\s|\(|file:\/\/)(\/[^\s()?]+)(?:\?\S*)?:(\d+):\d+\)?$/gm)];
   const place = places.find(([, path]) => path !== import.meta.filename);
   return place ? ` (${place[1]}, line ${place[2]})` : '';
 }

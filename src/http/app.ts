@@ -81,7 +81,7 @@ export function createHttp(options: HttpOptions): Http {
   const { keys, log, ingestion, observer = silentObserver, clock = systemClock } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const isStopping = (): boolean => server.isStopping;
-  const router = new Router<RequestState>({ strict: true });
+  const router = new Router<RequestState>({ strict: true, sensitive: true });
   addOpsRoutes(router, { health: options.health, metrics: options.metrics, isStopping });
 
   const routes = ingestion ? ingestionRoutes(ingestion) : undefined;
@@ -117,13 +117,18 @@ export function createHttp(options: HttpOptions): Http {
     (req, res) => void handle(req, res),
   );
 
-  function ingestionRoutes(given: Ingestion): { readonly jobs: Answering; readonly batch: Answering } {
+  function ingestionRoutes(given: Ingestion): {
+    readonly jobs: Answering;
+    readonly batch: Answering;
+    close(): void;
+  } {
     const { broker, jobTypes, publishWindow, ...limits } = given;
     const heldBytes = HELD_BATCHES * Math.max(limits.maxBatchBytes, limits.maxBodyBytes);
+    const bodies = createBodies({ timeoutMs: timeouts.bodyMs, heldBytes, clock });
     const shared = {
       broker,
       submission: createSubmission({ jobTypes, clock }),
-      bodies: createBodies({ timeoutMs: timeouts.bodyMs, heldBytes, clock }),
+      bodies,
       observer,
     };
     const window = createWindow(Math.max(1, Math.floor(publishWindow / 2)), limits.maxBatchBytes);
@@ -137,7 +142,7 @@ export function createHttp(options: HttpOptions): Http {
       idleMs: timeouts.bodyMs,
       isStopping,
     });
-    return { jobs, batch };
+    return { jobs: scoped('submit', jobs), batch: scoped('submit', batch), close: () => bodies.close() };
   }
 
   function scoped(scope: Scope, route: Answering): Answering {
@@ -149,7 +154,10 @@ export function createHttp(options: HttpOptions): Http {
 
   return {
     start: () => server.start(),
-    stop: () => server.stop(),
+    async stop() {
+      await server.stop();
+      routes?.close();
+    },
     get address() {
       return server.address;
     },

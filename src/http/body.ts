@@ -20,6 +20,8 @@ export interface Bodies {
    */
   read(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Buffer>;
   release(bytes: Buffer): void;
+  /** Once no request is left. */
+  close(): void;
 }
 
 const empty = Buffer.alloc(0);
@@ -76,6 +78,7 @@ export function createBodies({ timeoutMs, heldBytes, clock }: BodyLimits): Bodie
     release(bytes) {
       held -= bytes.length;
     },
+    close: () => deadlines.close(),
   };
 }
 

@@ -5,6 +5,8 @@ export interface Deadlines {
   /** Calls `late` once, `ms` from now or a little later, unless it is called off with what is returned. */
   set(late: () => void): Deadline;
   clear(deadline: Deadline): void;
+  /** Lets go of the timer, which would keep the process alive; nothing is late from then on. */
+  close(): void;
 }
 
 export interface Deadline {
@@ -15,15 +17,14 @@ export interface Deadline {
 export function createDeadlines(ms: number, clock: Clock): Deadlines {
   /** In the order they were set, which is the order they fall due. */
   const pending = new Set<Deadline>();
-  let isArmed = false;
+  let disarm: (() => void) | undefined;
 
   function arm(waitMs: number): void {
-    isArmed = true;
-    clock.after(waitMs, look);
+    disarm = clock.after(waitMs, look);
   }
 
   function look(): void {
-    isArmed = false;
+    disarm = undefined;
     const nowMs = clock.now();
     for (const deadline of pending) {
       // Wall clocks step back; then a deadline would be further away than it can be.
@@ -41,11 +42,15 @@ export function createDeadlines(ms: number, clock: Clock): Deadlines {
     set(late) {
       const deadline: Deadline = { atMs: clock.now() + ms, late };
       pending.add(deadline);
-      if (!isArmed) arm(ms);
+      if (disarm === undefined) arm(ms);
       return deadline;
     },
     clear(deadline) {
       pending.delete(deadline);
+    },
+    close() {
+      pending.clear();
+      disarm?.();
     },
   };
 }

@@ -78,6 +78,7 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
     if (isStopping) res.setHeader('Connection', 'close');
     handle(req, res);
   };
+  server.maxHeadersCount = 0; // Their size is bounded; beyond a count Node would drop the rest in silence.
   server.on('request', listener);
   // Who asks before sending a large body is told by the route whether to send it.
   server.on('checkContinue', listener);

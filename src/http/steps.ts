@@ -96,4 +96,9 @@ function refuseMalformed({ httpVersion, headers }: IncomingMessage): void {
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     throw new Rejection('invalid_request', "the only expectation met here is '100-continue'");
   }
+  // Node takes off the chunks and nothing else: what is compressed below would be read as it is.
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked') {
+    throw new Rejection('invalid_request', "the only Transfer-Encoding taken here is 'chunked'");
+  }
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { failureOfError, SqliteFailure } from './sqlite-failure.js';
-import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-thread.js';
+import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
 
 /**
  * One operation, inside a transaction that others share. `bytes` is a view of the batch's block: it is gone after the
@@ -36,6 +36,9 @@ const LOCK_TIMEOUT_MS = 500;
 const CACHE_KIB = 32_768;
 /** WAL pages after which a commit also tidies the WAL up: often enough that each time is short. */
 const CHECKPOINT_PAGES = 2_000;
+
+/** Then the rest of the batch is not tried one by one: that could take long. */
+const MOST_TOO_LARGE = 8;
 
 interface Opened {
   readonly db: Database;
@@ -132,18 +135,22 @@ function runBatch(
   } catch (thrown) {
     const failure = failureMessage(thrown);
     blocks.length = 0;
-    if (failure.kind !== 'fault')
+    if (failure.kind !== 'fault' && failure.kind !== 'full')
       return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
   }
-  // One of them failed by itself: each gets a transaction of its own, so that it fails alone.
+  // One of them failed by itself, or needs more room than there is: each gets a transaction of its own, so that it fails
+  // alone. On a full disk what ends a job still goes through, and makes room.
+  let tooLarge = 0;
   const results: unknown[] = [];
   const failures: (FailureMessage | undefined)[] = [];
   for (const i of all) {
     try {
+      if (tooLarge >= MOST_TOO_LARGE) throw new SqliteFailure('full', `no space is left for ${file}`);
       results[i] = transact(opened, batch, [i], blocks)[i];
       failures[i] = undefined;
     } catch (thrown) {
       failures[i] = failureMessage(thrown);
+      if (failures[i]?.kind === 'full') tooLarge += 1;
     }
   }
   return { kind: 'done', results, failures, blocks };

@@ -3,14 +3,13 @@
  * the file (group commit). A batch leaves at the end of this turn of the loop when none is under way, else when the last
  * one is answered: small when quiet, large when busy, and no timer.
  */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Clock, sleep } from './clock.js';
 import type { Log } from './log.js';
 import type { Service } from './service.js';
-import { SqliteFailure, type SqliteFailureKind } from './sqlite-failure.js';
+import { SqliteFailure } from './sqlite-failure.js';
+import { type Answer, messageOf, type Operation, startOwner, type ThreadData } from './sqlite-messages.js';
 
 export interface SqliteThreadOptions {
   /** Made when missing. One process owns it: a second one is refused at start. */
@@ -38,40 +37,7 @@ export interface SqliteThread extends Service {
   terminate(): Promise<void>;
 }
 
-/** What goes to the thread. `lengths[i]` bytes of `bytes` belong to operation i, -1 when it has none. */
-export interface Batch {
-  readonly operations: readonly number[];
-  readonly arguments: readonly unknown[];
-  readonly lengths: readonly number[];
-  readonly bytes: ArrayBuffer | undefined;
-}
-
-export interface FailureMessage {
-  readonly kind: SqliteFailureKind;
-  readonly message: string;
-}
-
-export type Answer =
-  | { readonly kind: 'ready'; readonly operations: readonly string[] }
-  | { readonly kind: 'refused'; readonly failure: FailureMessage }
-  /** `failures[i]` is set where operation i failed; absent when none did. */
-  | {
-      readonly kind: 'done';
-      readonly results: readonly unknown[];
-      readonly failures?: readonly (FailureMessage | undefined)[];
-    };
-
-export interface ThreadData {
-  readonly file: string;
-  readonly lockFile: string;
-  readonly schema: readonly string[];
-  readonly modules: readonly string[];
-}
-
-interface Waiting {
-  readonly operation: number;
-  readonly argument: unknown;
-  readonly bytes: Uint8Array | undefined;
+interface Waiting extends Operation {
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -148,7 +114,7 @@ export function createSqliteThread(options: SqliteThreadOptions): SqliteThread {
       schema: options.schema,
       modules: options.modules,
     };
-    const made = createWorker(data);
+    const made = startOwner(data);
     worker = made;
     return new Promise((resolve, reject) => {
       made.on('message', (answer: Answer) => {
@@ -232,39 +198,4 @@ export function createSqliteThread(options: SqliteThreadOptions): SqliteThread {
     },
     terminate,
   };
-}
-
-/** The bodies of a batch go as one block that is handed over, not copied again: each view of its own would be cloned. */
-function messageOf(batch: readonly Waiting[]): Batch {
-  let total = 0;
-  for (const { bytes } of batch) total += bytes?.length ?? 0;
-  const block = total === 0 ? undefined : new Uint8Array(total);
-  const message = {
-    operations: new Array<number>(batch.length),
-    arguments: new Array<unknown>(batch.length),
-    lengths: new Array<number>(batch.length),
-    bytes: block?.buffer,
-  };
-  let at = 0;
-  batch.forEach(({ operation, argument, bytes }, i) => {
-    message.operations[i] = operation;
-    message.arguments[i] = argument;
-    message.lengths[i] = bytes?.length ?? -1;
-    if (bytes === undefined || block === undefined) return;
-    block.set(bytes, at);
-    at += bytes.length;
-  });
-  return message;
-}
-
-/** Compiled, the thread's file stands beside this one. Run from source, the thread needs the loader first (Node 20 does not hand it on). */
-function createWorker(workerData: ThreadData): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./sqlite-owner.js', import.meta.url), { workerData, execArgv: [] });
-  // By its path: the package's own names lead to what does nothing in a thread, or to what only ESM may load.
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'));
-  const loader = JSON.stringify(new URL('dist/esm/api/index.mjs', tsx).href);
-  const owner = JSON.stringify(new URL('./sqlite-owner.ts', import.meta.url).href);
-  const source = `import(${loader}).then(({ register }) => { register(); return import(${owner}); });`;
-  return new Worker(source, { eval: true, workerData, execArgv: [] });
 }

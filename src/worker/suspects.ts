@@ -5,12 +5,18 @@
 import type { Broker, Delivery } from '../broker/broker.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import { waitAtMost } from './deadline.js';
 import type { Executor } from './execute.js';
 import type { Gate } from './gate.js';
 
 /** Lost so often, a suspect runs alone. */
 const LOST_COUNT_TO_RUN_ALONE = 2;
 const PAUSE_MS = 1000;
+/**
+ * How long others wait for the outcome of a suspect that ran alone. Not longer: it may wait for an alarm of the broker to
+ * end, and the alarm for the others to drain their lanes.
+ */
+const OUTCOME_PATIENCE_MS = 5000;
 
 export interface SuspectsOptions {
   readonly broker: Pick<Broker, 'takeSuspect'>;
@@ -27,9 +33,9 @@ export interface Suspects {
   /** Takes one, or undefined when there is none or the broker cannot say. */
   take(): Promise<Delivery | undefined>;
   runsAlone(delivery: Delivery): boolean;
-  /** Runs one until it is settled. Never rejects. */
+  /** Runs one; resolves when others may start, with its outcome stored or soon after. Never rejects. */
   run(delivery: Delivery): Promise<void>;
-  /** Takes and runs about one a second until stopped. Never rejects. */
+  /** Takes and runs about one a second, each once the one before is settled, until stopped. Never rejects. */
   keepRunning(): Promise<void>;
 }
 
@@ -38,6 +44,7 @@ export function createSuspects(options: SuspectsOptions): Suspects {
   const stopped = new Promise<void>((resolve) => {
     stopping.addEventListener('abort', () => resolve(), { once: true });
   });
+  let lastSettled: Promise<void> = Promise.resolve();
 
   async function take(): Promise<Delivery | undefined> {
     try {
@@ -52,6 +59,7 @@ export function createSuspects(options: SuspectsOptions): Suspects {
 
   async function run(delivery: Delivery): Promise<void> {
     const { held, isNew } = executor.receive(delivery);
+    lastSettled = held.settled;
     if (isNew && runsAlone(delivery)) {
       log.warn(
         { job: delivery.job.id, type: delivery.job.type, lostCount: delivery.lostCount },
@@ -62,7 +70,7 @@ export function createSuspects(options: SuspectsOptions): Suspects {
     }
     if (isNew && stopping.aborted) executor.giveBack(held);
     else if (isNew) await executor.run(held);
-    await held.settled;
+    await waitAtMost(clock, OUTCOME_PATIENCE_MS, held.settled);
     gate.open();
   }
 
@@ -72,6 +80,7 @@ export function createSuspects(options: SuspectsOptions): Suspects {
     run,
     async keepRunning() {
       while (!stopping.aborted) {
+        await lastSettled;
         await sleep(clock, PAUSE_MS, stopping);
         const suspect = stopping.aborted ? undefined : await take();
         if (suspect !== undefined) await run(suspect);

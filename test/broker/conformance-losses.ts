@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Broker, Delivery } from '../../src/broker/broker.js';
 import { Lost } from '../../src/job/errors.js';
-import type { Bench, Capabilities } from './conformance.js';
+import type { Bench, Capabilities } from './conformance-bench.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
 
 export function exerciseLosses(

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Broker, Delivery } from '../../src/broker/broker.js';
 import type { Job, Lane } from '../../src/job/job.js';
-import type { Bench, Capabilities } from './conformance.js';
+import type { Bench, Capabilities } from './conformance-bench.js';
 import { makeJob } from './inbox.js';
 
 type Step =

@@ -7,31 +7,10 @@ import type { Broker } from '../../src/broker/broker.js';
 import { Invalid, Lost, Refused, Unavailable } from '../../src/job/errors.js';
 import { lanes } from '../../src/job/job.js';
 import { longestDelayMs } from '../../src/job/retry.js';
+import type { Bench, Capabilities } from './conformance-bench.js';
 import { exerciseLosses } from './conformance-losses.js';
 import { exerciseSequences } from './conformance-sequences.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
-
-/** What engines may differ in; each difference has its tests. */
-export interface Capabilities {
-  /** Only jobs whose handler had started are charged with the end of a process. Else all that were handed out are. */
-  readonly countsOnlyStarted: boolean;
-  /** An ack that has resolved outlives a crash. Else such a job can come again after one, though never after a stop. */
-  readonly keepsAcks: boolean;
-  /** A job that was returned and handed out again has its old place after a crash or stop. Else it stands behind what was in hand with it. */
-  readonly keepsPlaces: boolean;
-}
-
-export interface Bench {
-  /** A broker with the queues `default` and `other` on the bench's store, not started. `window`: of unconfirmed publishes. */
-  make(options?: { readonly window?: number }): Broker;
-  /** The same, started. Each call is another process as far as the engine can tell. */
-  open(options?: { readonly window?: number }): Promise<Broker>;
-  /** Ends it in good order. */
-  stop(broker: Broker): Promise<void>;
-  /** Ends a broker as a kill of its process would: nothing is flushed or returned. */
-  crash(broker: Broker): Promise<void>;
-  close(): Promise<void>;
-}
 
 export function exerciseBroker(
   name: string,
@@ -323,10 +302,7 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
     });
 
     it('refuses a job for a queue it does not have, and one that is due too late', async () => {
-      const strange = await rejectionOf(broker.publish(makeJob({ queue: 'nowhere' })));
-      expect(strange).to.satisfy(
-        (error: unknown) => error instanceof Invalid || error instanceof Unavailable,
-      );
+      expect(await rejectionOf(broker.publish(makeJob({ queue: 'nowhere' })))).to.be.instanceOf(Unavailable);
       const late = makeJob({ dueAtMs: Date.now() + longestDelayMs + 86_400_000 });
       expect(await rejectionOf(broker.publish(late))).to.be.instanceOf(Invalid);
     });

@@ -139,14 +139,15 @@ describe('a service process', () => {
     expect(host.complained).to.deep.equal([]);
   });
 
-  it('does not start what was built after the signal', async () => {
+  it('ends at once on a signal while it is still being built, and starts nothing afterwards', async () => {
     const building = gate();
     const { host, calls, run, built } = setup();
     const running = run(() => building.opened.then(() => built));
     host.emit('SIGTERM', 'SIGTERM');
+    expect(host.exits).to.deep.equal([0]);
     building.open();
     await running;
-    expect(calls).to.deep.equal(['stop']);
+    expect(calls).to.deep.equal([]);
     expect(host.exits).to.deep.equal([0]);
   });
 
@@ -162,6 +163,18 @@ describe('a service process', () => {
     expect(host.complained.join(''))
       .to.match(/^sluice: could not start: listen EADDRINUSE.*: because: .*set PORT/)
       .and.match(/^[^\n]*\n$/);
+  });
+
+  it('gives the advice of a wrapped error, too, and says nothing twice', async () => {
+    const cause = Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
+    const wrapped = Object.assign(new Error('cannot listen: listen EADDRINUSE', { cause }), {
+      code: 'listen_failed',
+    });
+    const { host, run } = setup({ start: () => Promise.reject(wrapped) });
+    await run();
+    expect(host.complained.join(''))
+      .to.match(/set PORT/)
+      .and.match(/^sluice: could not start: cannot listen: listen EADDRINUSE: another process/);
   });
 
   it('exits with 2 for settings that only the build can judge', async () => {

@@ -1,5 +1,5 @@
 /** `sluice submit`, and what all commands share: help, version, exit codes. */
-import { readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type FakeServer, fakeServer, type Reply, type Seen, sluice } from './run.js';
 
@@ -72,6 +72,26 @@ describe('sluice submit', () => {
     return server;
   };
   afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
+
+  it('takes a reader that has gone for no fault', async () => {
+    const server = await serverThat(() => accepted);
+    const ended = await sluice(['submit', 'echo', '1'], { env: { SLUICE_URL: server.url }, isUnread: true });
+    expect(ended).to.deep.equal({ code: 0, stdout: '', stderr: '' });
+    expect(server.seen).to.have.length(1);
+  });
+
+  it('says that its output could not be written, and fails', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const into = openSync('/dev/full', 'w');
+    try {
+      const server = await serverThat(() => accepted);
+      const ended = await sluice(['submit', 'echo', '1'], { env: { SLUICE_URL: server.url }, into });
+      expect(ended.code).to.equal(1);
+      expect(ended.stderr).to.match(/^sluice: the output could not be written: ENOSPC.*\n$/);
+    } finally {
+      closeSync(into);
+    }
+  });
 
   it('sends a job and prints its id and state', async () => {
     const server = await serverThat(() => accepted);
@@ -160,11 +180,15 @@ describe('the services', () => {
     }
   });
 
-  it('say what to do without AMQP_URL', async () => {
-    const ended = await sluice(['start']);
-    expect(ended.code).to.equal(2);
-    expect(ended.stderr)
-      .to.match(/AMQP_URL is not set/)
-      .and.to.include('apt-get install -y rabbitmq-server');
+  it('say what to do without AMQP_URL, where a role alone needs it', async () => {
+    for (const role of ['serve', 'work']) {
+      const ended = await sluice([role]);
+      expect(ended.code).to.equal(2);
+      expect(ended.stderr)
+        .to.match(/AMQP_URL is not set/)
+        .and.to.include('sluice start')
+        .and.to.include(`sluice ${role}`)
+        .and.to.include('apt-get install -y rabbitmq-server');
+    }
   });
 });

@@ -181,6 +181,27 @@ describe('loadHandlers', () => {
     });
   }
 
+  it('gives up on a module, and on a function of it, that never finishes', async () => {
+    const never = 'new Promise(() => {})';
+    at.write('await.mjs', `await ${never}`);
+    at.write('function.mjs', `export default () => ${never}`);
+    for (const [file, what] of [
+      ['./await.mjs', 'importing it'],
+      ['./function.mjs', 'the function it exports'],
+    ] as const) {
+      const message = await loadHandlers(file, at.folder, 50).then(
+        () => 'accepted',
+        (error: unknown) => (error instanceof Invalid ? error.message : String(error)),
+      );
+      expect(message).to.equal(`HANDLERS=${file}: ${what} has not finished within 50 ms`);
+    }
+  });
+
+  it('names no place inside Node as the place of a fault', async () => {
+    at.write('x.mjs', `import 'no-such-thing'`);
+    expect(await at.fault('./x.mjs')).to.not.include('(/modules/');
+  });
+
   it('says where it looked for a file that is not there', async () => {
     expect(await at.fault('./missing.js')).to.contain(`there is no file ${join(at.folder, 'missing.js')}`);
     expect(await at.fault('/no/such/file.js')).to.contain('there is no file /no/such/file.js');

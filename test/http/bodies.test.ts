@@ -205,6 +205,7 @@ describe('a slow or broken client', () => {
     ['a length beside chunks', `${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['a length that is no number', `${head}Content-Length: 2x\r\n\r\n{}`],
     ['chunks that are none', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
+    ['a coding that is not taken off', `${head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
     ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
     ['an expectation of its own', 'GET /livez HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
@@ -224,6 +225,23 @@ describe('a slow or broken client', () => {
       await served.close();
     });
   }
+
+  it('is not hidden behind thousands of headers: those at the end are read too', async () => {
+    const served = await serve();
+    const raw = await served.raw();
+    raw.write(
+      `${head}${'a:\r\n'.repeat(2_050)}Idempotency-Key: k\r\nContent-Length: 27\r\n\r\n{"type":"echo","payload":1 }`,
+    );
+    expect(await raw.until(/invalid_job/)).to.match(/^HTTP\/1\.1 422 /);
+    raw.socket.destroy();
+    await served.close();
+  });
+
+  it('is not at home under a path in other letters', async () => {
+    const served = await serve();
+    expectProblem(await served.ask({ path: '/V1/jobs', body: '{}' }), 404, 'not_found');
+    await served.close();
+  });
 
   it('does not make the others wait for memory: too many held bytes are 503 overloaded', async () => {
     const served = await serve({ ingestion: { maxBodyBytes: 1000, maxBatchBytes: 1000 } });

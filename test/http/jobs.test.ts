@@ -228,7 +228,7 @@ describe('POST /v1/jobs', () => {
           type: 'echo',
           payload: 1,
           delayMs: 310 * 86_400_000,
-          expiresAt: new Date(Date.now() + 60_000).toISOString(),
+          expiresAt: new Date(Date.now() + 300 * 86_400_000).toISOString(),
         },
         code: 'invalid_job',
         detail: /later than the time the job is due/,

@@ -1,5 +1,5 @@
 /** Batches of 1,000 over HTTP against amqplib alone: persistent, confirmed, a window of 1,000, quorum queue. */
-import { BATCH, laneOf, type Plan, payload, sendBatches } from './bench-plan.js';
+import { BATCH, laneOf, payload, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { end, startProgram, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
 
@@ -7,7 +7,7 @@ const WARM_UP = 5;
 /** As many batches on their way as keep both the server and the broker busy. */
 const AT_ONCE = 2;
 
-export async function benchBatch(plan: Plan): Promise<Comparison[]> {
+export async function benchBatch(plan: RabbitPlan): Promise<Comparison[]> {
   const { place, broker, rounds } = plan;
   const batches = Math.ceil(plan.jobs / BATCH);
   const rawQueue = `${place.prefix}.raw`;

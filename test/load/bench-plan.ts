@@ -4,14 +4,20 @@ import type { BenchBroker } from './bench-queue.js';
 import type { Place } from './product.js';
 
 export interface Plan {
-  readonly place: Place;
-  readonly broker: BenchBroker;
   readonly rounds: number;
   /** Length of one measurement of ingestion. */
   readonly seconds: number;
   /** Jobs of one measurement of batch and of drain. */
   readonly jobs: number;
   progress(text: string): void;
+  /** A line to be printed below the table. */
+  note(text: string): void;
+}
+
+/** Of the benches on RabbitMQ. */
+export interface RabbitPlan extends Plan {
+  readonly place: Place;
+  readonly broker: BenchBroker;
 }
 
 /** About 200 bytes of JSON. */

@@ -26,14 +26,19 @@ const POLL_MS = 10;
 /**
  * Messages per second between 90 % and 10 % of what the queue held: the start of the consumer and the last prefetched
  * ones are left out, for every consumer alike.
+ * @param readDepth  how many are left
  */
-export async function drainRate(broker: BenchBroker, queue: string, held: number): Promise<number> {
+export async function drainRate(
+  readDepth: () => Promise<number>,
+  held: number,
+  pollMs = POLL_MS,
+): Promise<number> {
   let from: { readonly atMs: number; readonly depth: number } | undefined;
   for (;;) {
-    const depth = await broker.depth(queue);
+    const depth = await readDepth();
     const atMs = performance.now();
-    if (from === undefined && depth <= held * 0.9) from = { atMs, depth };
     if (from !== undefined && depth <= held * 0.1) return ((from.depth - depth) * 1000) / (atMs - from.atMs);
-    await sleep(systemClock, POLL_MS);
+    if (from === undefined && depth <= held * 0.9) from = { atMs, depth };
+    await sleep(systemClock, pollMs);
   }
 }

@@ -1,21 +1,26 @@
-/** `npm run bench [-- ingestion batch drain --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
+/** `npm run bench [-- ingestion batch drain embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
 import { parseArgs } from 'node:util';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { startNode } from '../support/rabbitmq.js';
 import { benchBatch } from './batch.bench.js';
-import type { Plan } from './bench-plan.js';
+import type { Plan, RabbitPlan } from './bench-plan.js';
 import { connectBench } from './bench-queue.js';
 import { benchDrain } from './drain.bench.js';
+import { benchEmbedded } from './embedded.bench.js';
 import { generator } from './http-load.js';
 import { benchIngestion } from './ingestion.bench.js';
 import { prepare } from './product.js';
 import { type Comparison, table } from './report.js';
 
-const benches: Readonly<Record<string, (plan: Plan) => Promise<Comparison[]>>> = {
+const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparison[]>>> = {
   ingestion: benchIngestion,
   batch: benchBatch,
   drain: benchDrain,
 };
+const onItsOwn: Readonly<Record<string, (plan: Plan) => Promise<Comparison[]>>> = {
+  embedded: benchEmbedded,
+};
+const known = [...Object.keys(onRabbitmq), ...Object.keys(onItsOwn)];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,39 +30,47 @@ const { values, positionals } = parseArgs({
     jobs: { type: 'string', default: '50000' },
   },
 });
-const names = positionals.length > 0 ? positionals : Object.keys(benches);
+const names = positionals.length > 0 ? positionals : known;
 const numbers = [values.rounds, values.seconds, values.jobs].map(Number);
-const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+const unknown = names.filter((name) => !known.includes(name));
 if (unknown.length > 0 || numbers.some((number) => !Number.isSafeInteger(number) || number < 1)) {
   process.stderr.write(
-    `usage: npm run bench -- [${Object.keys(benches).join('] [')}] [--rounds 3] [--seconds 5] [--jobs 50000]\n`,
+    `usage: npm run bench -- [${known.join('] [')}] [--rounds 3] [--seconds 5] [--jobs 50000]\n`,
   );
   process.exit(2);
 }
 const [rounds = 3, seconds = 5, jobs = 50_000] = numbers;
 
 const givenUrl = process.env['TEST_AMQP_URL'];
-prepare(!givenUrl);
-const node = givenUrl ? undefined : await startNode();
-const place = { amqpUrl: givenUrl ?? node?.url ?? '', prefix: randomPrefix() };
-const broker = await connectBench(place.amqpUrl);
-try {
-  const plan: Plan = {
-    place,
-    broker,
-    rounds,
-    seconds,
-    jobs,
-    progress: (text) => void process.stderr.write(`${text}\n`),
-  };
-  const comparisons: Comparison[] = [];
-  for (const name of names) comparisons.push(...((await benches[name]?.(plan)) ?? []));
-  process.stdout.write(`\n${table(comparisons)}\n
+const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
+prepare({ rabbitmq: needsRabbitmq && !givenUrl, redis: names.includes('embedded') });
+
+const notes: string[] = [];
+const plan: Plan = {
+  rounds,
+  seconds,
+  jobs,
+  progress: (text) => void process.stderr.write(`${text}\n`),
+  note: (text) => void notes.push(text),
+};
+const comparisons = needsRabbitmq ? await compareOnRabbitmq() : [];
+for (const name of names) comparisons.push(...((await onItsOwn[name]?.(plan)) ?? []));
+process.stdout.write(`\n${[table(comparisons), ...notes].join('\n\n')}\n
 Medians of ${rounds} alternating rounds; the ratio is the median of each round's own. Load by ${generator}; services, references and the
-broker share this machine, so read the ratios, not the rates.\n`);
-} finally {
-  await broker.remove(`${place.prefix}.raw`);
-  await broker.close();
-  await cleanPrefix(place.amqpUrl, place.prefix);
-  await node?.remove();
+servers they use share this machine, so read the ratios, not the rates.\n`);
+
+async function compareOnRabbitmq(): Promise<Comparison[]> {
+  const node = givenUrl ? undefined : await startNode();
+  const place = { amqpUrl: givenUrl ?? node?.url ?? '', prefix: randomPrefix() };
+  const broker = await connectBench(place.amqpUrl);
+  const found: Comparison[] = [];
+  try {
+    for (const name of names) found.push(...((await onRabbitmq[name]?.({ ...plan, place, broker })) ?? []));
+    return found;
+  } finally {
+    await broker.remove(`${place.prefix}.raw`);
+    await broker.close();
+    await cleanPrefix(place.amqpUrl, place.prefix);
+    await node?.remove();
+  }
 }

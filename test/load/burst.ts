@@ -4,19 +4,17 @@
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
-import { freePort } from '../support/free-port.js';
 import { randomPrefix } from '../support/prefix.js';
 import { type RabbitNode, startNode } from '../support/rabbitmq.js';
-import type { Sluice } from '../support/sluice.js';
-import { type Arrival, createLedger, type Ledger, type Reason, reasons } from './ledger.js';
-import { end, prepare, startProgram, startRole } from './product.js';
-import { type Submission, startCrowd } from './submit.js';
+import { createLedger } from './ledger.js';
+import { printed, rate, seconds } from './ledger-table.js';
+import { end, prepare, startRole } from './product.js';
+import { startSinkProcess } from './sink-client.js';
+import { startCrowd } from './submit.js';
+import { STALL_MS, until, untilStill } from './waiting.js';
 
-const POLL_MS = 100;
 const PROGRESS_MS = 2000;
 const SINK_DELAY_MS = 10;
-/** Without any arrival for so long, what is missing counts as lost. Longer than the longest wait of a first retry. */
-const STALL_MS = 90_000;
 
 const { values } = parseArgs({ options: { jobs: { type: 'string', default: '20000' } } });
 const jobs = Number(values.jobs);
@@ -25,7 +23,7 @@ if (!Number.isSafeInteger(jobs) || jobs < 1000) {
   process.exit(2);
 }
 
-prepare(true);
+prepare({ rabbitmq: true });
 const startMs = Date.now();
 const say = (text: string): void => {
   process.stderr.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
@@ -39,7 +37,7 @@ try {
 
 async function burst(broker: RabbitNode): Promise<number> {
   const place = { amqpUrl: broker.url, prefix: randomPrefix() };
-  const { sink, sinkUrl, count, readArrivals } = await startSinkProcess();
+  const { sink, sinkUrl, count, readArrivals } = await startSinkProcess(SINK_DELAY_MS);
   const settings = { WORKER_CONCURRENCY: '50', HTTP_PUSH_ALLOW_PRIVATE: 'true', LOG_LEVEL: 'warn' };
   const serve = await startRole('serve', place, settings);
   let work = await startRole('work', place, settings);
@@ -83,8 +81,8 @@ async function burst(broker: RabbitNode): Promise<number> {
   const facts = {
     accepted: submission.accepted,
     unknown: submission.unknown,
-    workerOutage,
-    brokerOutage,
+    workerOutages: [workerOutage],
+    brokerOutages: [brokerOutage],
   };
   await untilStill(
     count,
@@ -104,89 +102,6 @@ the broker was killed at ${seconds(brokerKilledAtMs - burstAtMs)} and away for $
   return ledger.lost.length === 0 ? 0 : 1;
 }
 
-interface SinkProcess {
-  readonly sink: Sluice;
-  readonly sinkUrl: string;
-  /** Distinct jobs so far. */
-  count(): Promise<number>;
-  readArrivals(): Promise<ReadonlyMap<string, readonly Arrival[]>>;
-}
-
-async function startSinkProcess(): Promise<SinkProcess> {
-  const port = await freePort();
-  const sinkUrl = `http://127.0.0.1:${port}`;
-  const sink = await startProgram('sink-process.ts', {
-    PORT: String(port),
-    SINK_DELAY_MS: String(SINK_DELAY_MS),
-  });
-  const read = async (path: string): Promise<unknown> => (await fetch(`${sinkUrl}${path}`)).json();
-  return {
-    sink,
-    sinkUrl,
-    count: async () => ((await read('/count')) as { readonly distinct: number }).distinct,
-    async readArrivals() {
-      const listed = (await read('/arrivals')) as [string, [number, number][]][];
-      return new Map(listed.map(([id, times]) => [id, times.map(([atMs, attempt]) => ({ atMs, attempt }))]));
-    },
-  };
-}
-
-function printed(ledger: Ledger, submission: Submission): string {
-  const duplicates = Object.values(ledger.duplicates).reduce((sum, value) => sum + value, 0);
-  const explained = Object.entries(ledger.duplicates)
-    .filter(([, value]) => value > 0)
-    .map(([reason, value]): [string, number] => [`    ${reasons[reason as Reason]}`, value]);
-  const rows: (readonly [string, number])[] = [
-    ['requests', submission.requests],
-    ['accepted (202)', ledger.accepted],
-    ['refused (503), submitted again', submission.refused],
-    ['outcome unknown, submitted again', submission.unknownOutcomes],
-    ['  of these arrived all the same', ledger.unknownDelivered + ledger.unnamed],
-    ['arrived at the sink, all requests', ledger.arrivals],
-    ['accepted jobs that arrived', ledger.delivered],
-    ['duplicates', duplicates],
-    ...explained,
-    ['LOST', ledger.lost.length],
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const lines = rows.map(
-    ([name, value]) => `${name.padEnd(width)}  ${value.toLocaleString('en').padStart(9)}`,
-  );
-  if (ledger.unexplained.length > 0) lines.push(`unexplained: ${ledger.unexplained.slice(0, 10).join(', ')}`);
-  if (ledger.lost.length > 0) lines.push(`lost: ${ledger.lost.slice(0, 10).join(', ')}`);
-  return lines.join('\n');
-}
-
-/** Polls; rejects when `failing` does. */
-async function until(isSo: () => Promise<boolean>, failing: Promise<void>): Promise<void> {
-  let failure: unknown;
-  failing.catch((error: unknown) => {
-    failure = error;
-  });
-  while (!(await isSo())) {
-    if (failure !== undefined) throw failure;
-    await sleep(systemClock, POLL_MS);
-  }
-}
-
-/** Until all have arrived, or nothing has for STALL_MS. */
-async function untilStill(
-  count: () => Promise<number>,
-  wanted: number,
-  isComplete: () => Promise<boolean>,
-): Promise<void> {
-  let last = -1;
-  let movedAtMs = Date.now();
-  for (;;) {
-    const distinct = await count();
-    if (distinct >= wanted && (await isComplete())) return;
-    if (distinct !== last) movedAtMs = Date.now();
-    last = distinct;
-    if (Date.now() - movedAtMs > STALL_MS) return;
-    await sleep(systemClock, POLL_MS);
-  }
-}
-
 /** Until no queue of the topology holds a message, those of dead letters apart; gives up after STALL_MS. */
 async function untilEmpty(broker: RabbitNode, prefix: string): Promise<void> {
   const giveUpAtMs = Date.now() + STALL_MS;
@@ -200,12 +115,4 @@ async function untilEmpty(broker: RabbitNode, prefix: string): Promise<void> {
     await sleep(systemClock, 1000);
   }
   say('the queues did not become empty');
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function rate(count: number, ms: number): string {
-  return `${Math.round((count * 1000) / ms).toLocaleString('en')} jobs/s`;
 }

@@ -1,12 +1,12 @@
 /** `sluice work` with a no-op handler against amqplib alone, both on the very same queue with the same messages. */
-import { BATCH, laneOf, type Plan, sendBatches } from './bench-plan.js';
+import { BATCH, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { end, startProgram, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
 
 const CONCURRENCY = 100;
 
-export async function benchDrain(plan: Plan): Promise<Comparison[]> {
+export async function benchDrain(plan: RabbitPlan): Promise<Comparison[]> {
   const { place, broker, rounds } = plan;
   const batches = Math.ceil(plan.jobs / BATCH);
   const queue = laneOf(place);
@@ -21,14 +21,14 @@ export async function benchDrain(plan: Plan): Promise<Comparison[]> {
   };
   const measureOurs = async (): Promise<void> => {
     await fill();
-    const rate = drainRate(broker, queue, batches * BATCH);
+    const rate = drainRate(() => broker.depth(queue), batches * BATCH);
     const work = await startRole('work', place, { WORKER_CONCURRENCY: String(CONCURRENCY) });
     ours.push({ perSecond: await rate });
     await end(work.process);
   };
   const measureTheirs = async (): Promise<void> => {
     await fill();
-    const rate = drainRate(broker, queue, batches * BATCH);
+    const rate = drainRate(() => broker.depth(queue), batches * BATCH);
     const consumer = await startProgram('reference-consumer.ts', { AMQP_URL: place.amqpUrl, QUEUE: queue });
     theirs.push({ perSecond: await rate });
     await end(consumer);

@@ -1,6 +1,6 @@
 /** `POST /v1/jobs` against the same Koa route without a broker, and with a raw confirmed publish. */
 import { freePort } from '../support/free-port.js';
-import { job, laneOf, type Plan } from './bench-plan.js';
+import { job, laneOf, type RabbitPlan } from './bench-plan.js';
 import { type LoadResult, runLoad } from './http-load.js';
 import { end, startProgram, startRole } from './product.js';
 import type { Comparison } from './report.js';
@@ -15,7 +15,7 @@ interface Side {
   readonly samples: LoadResult[];
 }
 
-export async function benchIngestion(plan: Plan): Promise<Comparison[]> {
+export async function benchIngestion(plan: RabbitPlan): Promise<Comparison[]> {
   const { place, broker, rounds, seconds } = plan;
   const rawQueue = `${place.prefix}.raw`;
   const ports = [await freePort(), await freePort()] as const;

@@ -9,8 +9,11 @@ describe('the ledger of the burst', () => {
     ]),
     unknown: new Set(['u']),
     arrivals: new Map(),
-    brokerOutage: { fromMs: 100, toMs: 150 },
-    workerOutage: { fromMs: 300, toMs: 310 },
+    brokerOutages: [{ fromMs: 100, toMs: 150 }],
+    workerOutages: [
+      { fromMs: 300, toMs: 310 },
+      { fromMs: 500, toMs: 510 },
+    ],
   };
   const ledgerOf = (arrivals: Readonly<Record<string, readonly Arrival[]>>) =>
     createLedger({ ...facts, arrivals: new Map(Object.entries(arrivals)) });
@@ -30,6 +33,7 @@ describe('the ledger of the burst', () => {
 
   const cases: readonly (readonly [Reason, string, readonly Arrival[]])[] = [
     ['worker', 'a', [at(299), at(301)]],
+    ['worker', 'a', [at(499), at(501)]],
     ['broker', 'a', [at(99), at(151)]],
     ['broker', 'a', [at(110), at(151)]],
     ['confirm', 'b', [at(170), at(171)]],
@@ -37,6 +41,7 @@ describe('the ledger of the burst', () => {
     ['retried', 'a', [at(20), at(30, 2)]],
     ['unexplained', 'a', [at(20), at(30)]],
     ['unexplained', 'a', [at(311), at(320)]],
+    ['unexplained', 'a', [at(311), at(499)]],
   ];
   for (const [reason, id, arrivals] of cases) {
     it(`explains ${id} at ${arrivals.map(({ atMs }) => atMs).join(' and ')} as: ${reason}`, () => {

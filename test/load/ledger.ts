@@ -1,4 +1,4 @@
-/** The bookkeeping of the burst: what was accepted against what arrived, and why something arrived twice. Pure. */
+/** The bookkeeping of the burst and of the kills: what was accepted against what arrived, and why something arrived twice. Pure. */
 
 export interface Answered {
   /** When the request was sent and when its answer came, in ms since the epoch. */
@@ -17,8 +17,8 @@ export interface Facts {
   /** Ids whose answer was "outcome unknown". */
   readonly unknown: ReadonlySet<string>;
   readonly arrivals: ReadonlyMap<string, readonly Arrival[]>;
-  readonly workerOutage: Outage;
-  readonly brokerOutage: Outage;
+  readonly workerOutages: readonly Outage[];
+  readonly brokerOutages: readonly Outage[];
 }
 
 /** From the kill to the moment when the next one was ready, in ms since the epoch. */
@@ -85,15 +85,16 @@ export function createLedger(facts: Facts): Ledger {
 }
 
 function reasonOf(before: Arrival, arrival: Arrival, answered: Answered | undefined, facts: Facts): Reason {
-  const { workerOutage, brokerOutage } = facts;
+  const { workerOutages, brokerOutages } = facts;
   // What was running at the kill may reach the sink a little later.
   const spans = ({ fromMs, toMs }: Outage): boolean => before.atMs <= toMs && arrival.atMs >= fromMs;
   if (arrival.attempt > before.attempt) return 'retried';
-  if (spans(workerOutage)) return 'worker';
-  if (spans(brokerOutage)) return 'broker';
+  if (workerOutages.some(spans)) return 'worker';
+  if (brokerOutages.some(spans)) return 'broker';
   // Stored before the kill, confirmed only after it: both copies may arrive after the kill. An unknown outcome likewise.
-  const wasUnconfirmed =
-    answered === undefined ||
-    (answered.sentAtMs <= brokerOutage.toMs && answered.answeredAtMs >= brokerOutage.fromMs);
+  const wasUnconfirmed = brokerOutages.some(
+    ({ fromMs, toMs }) =>
+      answered === undefined || (answered.sentAtMs <= toMs && answered.answeredAtMs >= fromMs),
+  );
   return wasUnconfirmed ? 'confirm' : 'unexplained';
 }

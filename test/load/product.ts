@@ -5,6 +5,7 @@ import { sleep, systemClock } from '../../src/runtime/clock.js';
 import { freePort } from '../support/free-port.js';
 import { installRabbitmq } from '../support/install-rabbitmq.js';
 import { findRabbitmq } from '../support/rabbitmq.js';
+import { ensureRedis } from '../support/redis.js';
 import { type Sluice, startProcess, startSluice } from '../support/sluice.js';
 
 export interface RunningRole {
@@ -17,15 +18,16 @@ export interface Place {
   readonly prefix: string;
 }
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const READY_POLL_MS = 50;
 
-/** Builds the product and makes sure that there is a RabbitMQ to start; otherwise says what to do and ends the process. */
-export function prepare(needsOwnNode: boolean): void {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Builds the product and makes sure that there are the servers to start; otherwise says what to do and ends the process. */
+export function prepare(needs: { readonly rabbitmq?: boolean; readonly redis?: boolean }): void {
   const isBuilt =
     spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
-  const hasNode = !needsOwnNode || findRabbitmq() !== undefined || installRabbitmq();
-  if (!isBuilt || !hasNode) process.exit(1);
+  const hasRabbitmq = needs.rabbitmq !== true || findRabbitmq() !== undefined || installRabbitmq();
+  const hasRedis = needs.redis !== true || ensureRedis();
+  if (!isBuilt || !hasRabbitmq || !hasRedis) process.exit(1);
 }
 
 /** `sluice serve` or `sluice work`; resolves when `/readyz` says 200. */
@@ -41,13 +43,36 @@ export async function startRole(
     [role === 'serve' ? 'PORT' : 'WORKER_PORT']: String(port),
     ...settings,
   });
+  return untilReady(`sluice ${role}`, child, port);
+}
+
+/** `sluice start` on the built-in engine, its jobs in `dataDir`; resolves when `/readyz` says 200. */
+export async function startEmbedded(
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RunningRole> {
+  const port = await freePort();
+  return untilReady('sluice start', launchEmbedded(dataDir, port, settings), port);
+}
+
+/** The same, not waited for. */
+export function launchEmbedded(
+  dataDir: string,
+  port: number,
+  settings: Readonly<Record<string, string>> = {},
+): Sluice {
+  return startSluice(['start'], { DATA_DIR: dataDir, PORT: String(port), LOG_LEVEL: 'warn', ...settings });
+}
+
+/** @throws Error  it ended before it was ready */
+export async function untilReady(name: string, child: Sluice, port: number): Promise<RunningRole> {
   const url = `http://127.0.0.1:${port}`;
   let hasEnded = false;
   void child.exited.finally(() => {
     hasEnded = true;
   });
   while (!(await isReady(url))) {
-    if (hasEnded) throw new Error(`sluice ${role} ended:\n${[...child.stdout, ...child.stderr].join('\n')}`);
+    if (hasEnded) throw new Error(`${name} ended:\n${[...child.stdout, ...child.stderr].join('\n')}`);
     await sleep(systemClock, READY_POLL_MS);
   }
   return { url, process: child };
@@ -64,7 +89,7 @@ async function isReady(url: string): Promise<boolean> {
 /** A program of this folder in a process of its own; resolves when it prints a line that starts with `ready`. */
 export async function startProgram(name: string, env: Readonly<Record<string, string>>): Promise<Sluice> {
   const file = fileURLToPath(new URL(name, import.meta.url));
-  const child = startProcess(['--import', import.meta.resolve('tsx'), file], env);
+  const child = startProcess(['--import', 'tsx', file], env, { cwd: root });
   await child.waitForLine(/^ready/);
   return child;
 }

@@ -22,6 +22,7 @@ describe('a private RabbitMQ node', () => {
     await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
     channel.sendToQueue(queue, Buffer.from('kept'), { persistent: true });
     await channel.waitForConfirms();
+    await node.settle();
     await node.kill();
     await isLost;
     await node.restart();

@@ -16,8 +16,7 @@ export interface RabbitNode {
   readonly url: string;
   readonly port: number;
   /**
-   * `kill -9` of the broker: sockets are reset, nothing is flushed. Resolves when the process is gone. The register of
-   * quorum queues is written out before, see `settle`.
+   * `kill -9` of the broker: sockets are reset, nothing is flushed. Resolves when the process is gone.
    */
   kill(): Promise<void>;
   /**
@@ -127,10 +126,7 @@ async function createNode(
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
-    async kill() {
-      if (server !== undefined) await settle();
-      await end('SIGKILL');
-    },
+    kill: () => end('SIGKILL'),
     settle,
     stop: () => end('SIGTERM'),
     restart: boot,

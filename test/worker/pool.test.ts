@@ -26,6 +26,24 @@ describe('the worker pool', () => {
     ]);
   });
 
+  it('tells a delivery that its handler starts before it runs, and only one that is run', async () => {
+    let startsAtRun: number | undefined;
+    const bench = setup({ queues: [{ name: 'default', concurrency: 1 }] });
+    await bench.pool.start();
+    const delivery = bench.broker.deliver(jobOf());
+    const waiting = bench.broker.deliver(jobOf());
+    await bench.script.call(0).then(() => {
+      startsAtRun = delivery.starts;
+    });
+    expect([startsAtRun, waiting.starts]).to.deep.equal([1, 0]);
+    const stopped = bench.pool.stop();
+    await turns();
+    (await bench.script.call(0)).resolve();
+    await stopped;
+    expect(waiting.asked).to.deep.equal([{ kind: 'returned' }]);
+    expect(waiting.starts).to.equal(0);
+  });
+
   it('takes the prefetch from the setting when there is one', async () => {
     const { pool, broker } = setup({ prefetch: 7 });
     await pool.start();

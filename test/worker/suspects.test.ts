@@ -126,6 +126,36 @@ describe('a suspected job', () => {
     );
   });
 
+  it('does not hold the others back for ever when the broker does not take its outcome', async () => {
+    const { pool, broker, clock, script } = setup();
+    await pool.start();
+    const suspect = suspectOf(2);
+    const next = suspectOf(2);
+    broker.suspects.push(suspect, next);
+    await clock.advance(1000);
+    suspect.hang();
+    (await script.call(0)).reject(new Error('failed, and the retry waits for an alarm to end'));
+    broker.deliver(jobOf({ payload: 'other' }));
+    await clock.advance(10_000);
+    const running = () => script.calls.map((call) => call.job.payload);
+    expect(running()).to.deep.equal(['suspect', 'other']);
+    script.calls[1]?.resolve();
+    suspect.resume();
+    await clock.advance(1000);
+    expect(running()).to.deep.equal(['suspect', 'other', 'suspect']);
+  });
+
+  it('opens the lanes at start although the broker does not take its outcome', async () => {
+    const { pool, broker, clock, script } = setup();
+    const suspect = suspectOf(2);
+    broker.suspects.push(suspect);
+    await pool.start();
+    suspect.hang();
+    (await script.call(0)).reject(new Error('failed, and the retry waits for an alarm to end'));
+    await clock.advance(10_000);
+    expect(broker.sources).to.have.length(3);
+  });
+
   it('is adopted, and holds nobody back, when the pool runs it already', async () => {
     const { pool, broker, clock, script } = setup();
     await pool.start();

@@ -163,6 +163,12 @@ describe('http.push', () => {
     }
   });
 
+  it('sends nothing when a header is there twice, in upper and in lower case', async () => {
+    const error = await rejection(at.push({ headers: { 'X-Key': 'a', 'x-key': 'b' } }));
+    expect(error).to.be.instanceOf(DeadLetter).with.property('message').that.includes('keep one');
+    expect(at.visits).to.have.length(0);
+  });
+
   it('sends no header that belongs to HTTP or to Sluice, even for a job that came past the schema', async () => {
     for (const name of [
       'Host',

@@ -84,11 +84,10 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     }
   }
 
-  /** @throws Invalid  no such queue */
+  /** @throws Unavailable  no such queue */
   function publishOf(job: Job): Publish {
     const lane = laneIds.get(`${job.queue}.${job.lane}`);
-    if (lane === undefined)
-      throw new Invalid('unknown_queue', `there is no queue ${job.queue}: add it to QUEUES`);
+    if (lane === undefined) throw new Unavailable(`there is no queue ${job.queue}: add it to QUEUES`);
     return [lane, job.dueAtMs > clock.now() ? job.dueAtMs : 0, storedOf(job)];
   }
 

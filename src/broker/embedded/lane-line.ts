@@ -30,7 +30,8 @@ export interface LaneLine<Item extends Placed> {
   readFailed(): void;
 }
 
-const LARGEST_READ = 256;
+/** Beginning more jobs at once would hold up the loop for longer than a request should wait. */
+const LARGEST_READ = 128;
 
 /** @param start  the place before the first of this lane */
 export function createLaneLine<Item extends Placed>(start: number): LaneLine<Item> {

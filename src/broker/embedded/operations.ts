@@ -54,6 +54,7 @@ type StoredRow = [
   body: Buffer,
 ];
 
+/** @public Called by the thread, which loads this module by its URL. */
 export function install(db: Database): SqliteModule {
   const counts = createCounts(db);
   const insertJob = db.prepare<[number, string, string, string | null, Buffer]>(

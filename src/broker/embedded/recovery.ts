@@ -3,7 +3,7 @@
  * charged with it. Three such losses make a job a suspect, five more as a suspect a dead letter. In the thread.
  */
 import type { Database } from 'better-sqlite3';
-import type { Lane } from '../../job/job.js';
+import { type Lane, lanes } from '../../job/job.js';
 import type { DeathReason, Failure } from '../../job/outcome.js';
 import type { Counts } from './counts.js';
 import { PLACES_PER_LANE } from './schema.js';
@@ -29,6 +29,8 @@ export interface Opened {
   readonly strangers: readonly string[];
 }
 
+/** Places stay whole numbers that JavaScript can hold (2^53). */
+const MOST_LANES = 2 ** 53 / PLACES_PER_LANE;
 const SUSPECT_AFTER = 3;
 const DEAD_AFTER = 5;
 const reason: DeathReason = 'delivery_limit';
@@ -46,6 +48,10 @@ export function openLanes(
     )
     .raw()
     .all();
+  if (all.some(([id]) => id >= MOST_LANES))
+    throw new Error(
+      `the file has had ${MOST_LANES / lanes.length} queues, and holds no more: begin a new one in another DATA_DIR`,
+    );
   const asked = new Set(opening.lanes.map(([queue]) => queue));
   const strangers = all
     .filter(([, queue, , jobs]) => jobs > 0 && !asked.has(queue))

@@ -60,6 +60,7 @@ const selects: Readonly<Record<Table, string>> = {
     WHERE ? = 0 AND number > ? ORDER BY number LIMIT ?`,
 };
 
+/** @public Called by the thread, which loads this module by its URL. */
 export function install(db: Database): SqliteModule {
   const counts = createCounts(db);
   const read = mapTables((table) => db.prepare<[number, number, number], Columns>(selects[table]).raw());

@@ -1,4 +1,5 @@
 /** The RabbitMQ engine: two connections, one to publish and one to consume, so that a blocked publisher never stops an ack. */
+import type { ChannelModel } from 'amqplib';
 import { Invalid } from '../../job/errors.js';
 import type { Job } from '../../job/job.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
@@ -6,7 +7,7 @@ import type { Log } from '../../runtime/log.js';
 import type { Broker, BrokerStats } from '../broker.js';
 import { createConnection } from './connection.js';
 import { createConsumers } from './consumers.js';
-import { declareTopology } from './declare.js';
+import { declareTopology, lacksQueue } from './declare.js';
 import { outgoingJob, type Settling } from './delivery.js';
 import { inspect } from './inspect.js';
 import { createIntake } from './intake.js';
@@ -30,14 +31,23 @@ export interface RabbitBrokerOptions {
   readonly log: Log;
   /** Told the seconds from write to confirm of each publish. */
   readonly confirmed: (seconds: number) => void;
+  /** How long nothing is published into a queue that was just made; default 2 s. */
+  readonly newQueueMs?: number;
 }
 
+/**
+ * RabbitMQ 3.10 writes its register of quorum queues about a second after a declaration. Killed before, a node starts such a
+ * queue anew, without the messages it has confirmed: so nothing is accepted until the register is safe.
+ */
+export const NEW_QUEUE_MS = 2_000;
 const FLUSH_TIMEOUT_MS = 5_000;
 /**
  * A quorum queue that is declared again at once after its deletion keeps its old consumers on the books and delivers into
  * nothing (3.10); a moment later they have been told of the end, and subscribe anew.
  */
 const REDECLARE_AFTER_MS = 1_000;
+/** What somebody deleted comes back within this time even if nothing runs into the gap, as with a level that delayed jobs pass later. */
+const REDECLARE_EVERY_MS = 60_000;
 
 export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const { urls, prefix, clock, random, log } = options;
@@ -65,7 +75,8 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     clock,
     random,
     async setUp(model) {
-      await declareTopology(model, topology);
+      await declareInTurn(model);
+      await sleep(clock, safeAtMs - performance.now());
       await publisher.attach(model);
     },
     tearDown: () => publisher.detach(),
@@ -85,7 +96,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     clock,
     random,
     async setUp(model) {
-      await declareTopology(model, topology);
+      await declareInTurn(model);
       settles.attach(model);
       suspects.attach(model);
       await consumers.attach(model);
@@ -96,17 +107,44 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   });
 
+  /** When the newest queue is safe, on the clock of `performance.now()`. */
+  let safeAtMs = 0;
+  let declaring: Promise<void> = Promise.resolve();
+  /** One connection after the other, so that the second one sees which queues the first one has made. */
+  function declareInTurn(model: ChannelModel): Promise<void> {
+    const turn = declaring.then(async () => {
+      const isNew = await lacksQueue(model, topology);
+      await declareTopology(model, topology);
+      if (isNew) safeAtMs = performance.now() + (options.newQueueMs ?? NEW_QUEUE_MS);
+    });
+    declaring = turn.catch(() => {}); // Said by `turn`.
+    return turn;
+  }
+
+  let stopped: Promise<void> | undefined;
   let redeclaring: Promise<void> | undefined;
   function redeclare(): Promise<void> {
     redeclaring ??= sleep(clock, REDECLARE_AFTER_MS)
       .then(() => {
         const model = consuming.current();
-        return model && declareTopology(model, topology);
+        return model && declareInTurn(model);
       })
       .finally(() => {
         redeclaring = undefined;
       });
     return redeclaring;
+  }
+
+  let cancelUpkeep = (): void => {};
+  function keepUp(): void {
+    cancelUpkeep();
+    cancelUpkeep = clock.after(REDECLARE_EVERY_MS, () => {
+      void redeclare()
+        .catch((error: Error) =>
+          log.warn({ reason: error.message }, 'the topology could not be declared again'),
+        )
+        .then(() => stopped ?? keepUp());
+    });
   }
 
   function route(job: Job): Route {
@@ -131,17 +169,18 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   };
 
-  let stopped: Promise<void> | undefined;
-
   return {
     durability: 'quorum',
     stats,
     async start() {
+      if (stopped === undefined) keepUp();
       await Promise.all([publishing.start(), consuming.start()]);
     },
     stop() {
+      cancelUpkeep();
       stopped ??= (async () => {
-        await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        const canFlush = publisher.isUp() && !publisher.isBlocked();
+        await publisher.close(canFlush ? FLUSH_TIMEOUT_MS : 0);
         suspects.detach();
         consumers.detach();
         await links.close();

@@ -56,7 +56,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     const model = await connect(url, name);
     const closed = new Promise<void>((resolve) => {
       model.once('close', () => resolve());
-      socketOf(model).once('close', () => resolve()); // After a `destroy` amqplib says nothing.
+      socketOf(model).once('close', () => resolve());
     });
     let lastError: unknown;
     model.on('error', (error) => {
@@ -178,7 +178,8 @@ async function closeWithin(model: ChannelModel, clock: Clock): Promise<void> {
     .catch(() => {});
   await Promise.race([closing, sleep(clock, CLOSE_TIMEOUT_MS, limit.signal)]);
   limit.abort();
-  socketOf(model).destroy();
+  // With an error, for amqplib does not hear of a mere `destroy`: its heartbeat would go on, and its channels would stay open.
+  socketOf(model).destroy(new Error('the broker did not answer the closing of the connection'));
 }
 
 async function within<T>(ms: number, clock: Clock, what: string, work: Promise<T>): Promise<T> {

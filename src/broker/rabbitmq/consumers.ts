@@ -22,7 +22,11 @@ interface Subscription {
   readonly source: Source;
   deliver(delivery: Delivery): void;
   isCancelled: boolean;
+  /** Whether its cancel has resolved: nothing is delivered any more, even if the broker goes on sending. */
+  isOver: boolean;
   opening?: Promise<void>;
+  /** The connection on which it is being opened again. */
+  reopening?: ChannelModel;
   live?: { readonly link: Link; readonly tag: string };
 }
 
@@ -62,7 +66,7 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     );
     channel.on('handler-error', (error: Error) => log.error({ err: error }, 'a delivery callback threw'));
     channel.on('close', () => {
-      delete subscription.live;
+      if (subscription.live?.link === link) delete subscription.live;
       void reopen(subscription, model);
     });
     await channel.prefetch(prefetch);
@@ -72,14 +76,25 @@ export function createConsumers(options: ConsumersOptions): Consumers {
         void channel.close().catch(() => {}); // Its 'close' opens the subscription again.
         return;
       }
+      if (subscription.isOver) return; // It comes again once the channel is closed.
       const delivery = intake.fromLane(message, queue, lane, link);
       if (delivery !== undefined) subscription.deliver(delivery);
     });
+    // The broker can take the subscription and close the channel in one breath.
+    if (!link.isAlive) throw new Error('its channel was closed at once');
     subscription.live = { link, tag: consumerTag };
     if (subscription.isCancelled) await cancel(subscription);
   }
 
+  /** One loop at a time: the broker's refusal ends the channel, too, so that each failure is heard of twice. */
   async function reopen(subscription: Subscription, model: ChannelModel): Promise<void> {
+    if (subscription.reopening === model) return;
+    subscription.reopening = model;
+    await keepOpening(subscription, model);
+    if (subscription.reopening === model) delete subscription.reopening;
+  }
+
+  async function keepOpening(subscription: Subscription, model: ChannelModel): Promise<void> {
     for (let failures = 0; ; failures++) {
       // One turn later: when the whole connection is gone, its owner has called `detach` by then.
       await sleep(
@@ -92,12 +107,26 @@ export function createConsumers(options: ConsumersOptions): Consumers {
         await open(subscription, model);
         return;
       } catch (error) {
-        log.warn(
-          { ...subscription.source, reason: (error as Error).message },
-          'a subscription could not be opened; trying again',
-        );
+        logFailure(subscription, error);
       }
     }
+  }
+
+  /** Never rejects: a lane that cannot be opened is tried again, and keeps no other from being opened. */
+  async function openInTheEnd(subscription: Subscription, model: ChannelModel): Promise<void> {
+    try {
+      await open(subscription, model);
+    } catch (error) {
+      logFailure(subscription, error);
+      void reopen(subscription, model);
+    }
+  }
+
+  function logFailure({ source }: Subscription, error: unknown): void {
+    log.warn(
+      { ...source, reason: (error as Error).message },
+      'a subscription could not be opened; trying again',
+    );
   }
 
   async function cancel(subscription: Subscription): Promise<void> {
@@ -110,27 +139,23 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     async attach(model) {
       current = model;
       for (const subscription of subscriptions)
-        if (subscription.live === undefined) await open(subscription, model);
+        if (subscription.live === undefined) await openInTheEnd(subscription, model);
     },
     detach() {
       current = undefined;
       for (const subscription of subscriptions) delete subscription.live;
     },
     async add(source, deliver) {
-      const subscription: Subscription = { source, deliver, isCancelled: false };
+      const subscription: Subscription = { source, deliver, isCancelled: false, isOver: false };
       subscriptions.add(subscription);
-      if (current !== undefined) {
-        const model = current;
-        await open(subscription, model).catch((error: Error) => {
-          log.warn({ ...source, reason: error.message }, 'a subscription could not be opened; trying again');
-          void reopen(subscription, model);
-        });
-      }
+      if (current !== undefined) await openInTheEnd(subscription, current);
       return {
         async cancel() {
           subscription.isCancelled = true;
           subscriptions.delete(subscription);
+          if (subscription.opening !== undefined) await briefly(clock, subscription.opening);
           await cancel(subscription);
+          subscription.isOver = true;
         },
       };
     },

@@ -3,8 +3,9 @@ import type { Channel, ChannelModel } from 'amqplib';
 import { Invalid } from '../../job/errors.js';
 import type { Step, Topology } from './topology.js';
 
-/** AMQP reply code of a declaration that differs from what exists (AMQP 0-9-1, section 1.2). */
+/** AMQP reply codes (0-9-1, section 1.2): a declaration differs from what exists, and what is asked for does not exist. */
 const PRECONDITION_FAILED = 406;
+const NOT_FOUND = 404;
 
 /** @throws Invalid  code `topology_mismatch`: something of the same name exists with other arguments */
 export async function declareTopology(model: ChannelModel, topology: Topology): Promise<void> {
@@ -23,6 +24,23 @@ export async function declareTopology(model: ChannelModel, topology: Topology): 
     }
   }
   await channel.close();
+}
+
+/** Whether a queue of the topology is not there yet. Asked on a channel of its own, which the broker closes at the first that is missing. */
+export async function lacksQueue(model: ChannelModel, topology: Topology): Promise<boolean> {
+  const channel = await model.createChannel();
+  channel.on('error', () => {}); // The rejected call says it.
+  for (const step of topology.steps) {
+    if (step.kind !== 'queue') continue;
+    try {
+      await channel.checkQueue(step.name);
+    } catch (cause) {
+      if (replyCode(cause) === NOT_FOUND) return true;
+      throw cause;
+    }
+  }
+  await channel.close();
+  return false;
 }
 
 async function declare(channel: Channel, step: Step): Promise<void> {

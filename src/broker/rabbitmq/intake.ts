@@ -1,7 +1,7 @@
 /** Turns a message into a delivery, or moves it on: what is no job to the dead letters, what kills processes to the suspects. */
 import type { GetMessage, Message } from 'amqplib';
 import { decode, encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
-import { Undecodable } from '../../job/errors.js';
+import { Invalid, Undecodable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
@@ -21,19 +21,33 @@ export interface Intake {
 export function createIntake(settling: Settling, clock: Clock, log: Log): Intake {
   let undecodable = 0;
 
-  /** Publishes it elsewhere, confirmed, and only then acks it here. Lost on the way, it simply comes again. */
-  function move(message: Message, outgoing: Outgoing, link: Link): void {
+  /**
+   * Publishes it elsewhere, confirmed, and only then acks it here. Lost on the way, it simply comes again. What cannot be
+   * published, such as headers at their limit that grow by a reason, the broker dead-letters as it is.
+   */
+  async function move(message: Message, outgoing: Outgoing, link: Link): Promise<void> {
     const sending = settling.publisher.sendPatiently(outgoing);
     link.onLost.add(sending.withdraw);
-    sending.done.then(
-      () => {
-        link.onLost.delete(sending.withdraw);
-        if (!link.isAlive) return;
-        link.channel.ack(message);
-        settling.afterWrite();
+    const isSent = await sending.done.then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Invalid) return false;
+        throw error;
       },
-      (error: unknown) =>
-        log.error({ err: error, job: message.properties.messageId }, 'a message could not be moved'),
+    );
+    link.onLost.delete(sending.withdraw);
+    if (isSent) link.channel.ack(message);
+    else link.channel.reject(message, false);
+    settling.afterWrite();
+  }
+
+  /** A move that fails on the way, as when its channel is closing, is made again with the next delivery. */
+  function moveOrLeave(message: Message, outgoing: Outgoing, link: Link): void {
+    move(message, outgoing, link).catch((error: unknown) =>
+      log.warn(
+        { err: error, job: message.properties.messageId },
+        'a message could not be moved; it comes again',
+      ),
     );
   }
 
@@ -45,7 +59,7 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
       if (!(error instanceof Undecodable)) throw error;
       undecodable += 1;
       log.warn({ queue, lane, reason: error.message }, 'a message is not a job; moved to the dead letters');
-      move(message, undecodableLetter(message, error, `${queue}.${lane}`), link);
+      moveOrLeave(message, undecodableLetter(message, error, `${queue}.${lane}`), link);
       return undefined;
     }
   }
@@ -80,7 +94,11 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
           { job: job.id, type: job.type, queue, lostCount },
           'lost with its process or connection too often; moved to the suspects',
         );
-        move(message, outgoingJob(job, { exchange: settling.names.suspects, key: `${queue}.${lane}` }), link);
+        moveOrLeave(
+          message,
+          outgoingJob(job, { exchange: settling.names.suspects, key: `${queue}.${lane}` }),
+          link,
+        );
         return undefined;
       }
       return new RabbitDelivery(job, lostCount, link, message, settling, false);

@@ -48,8 +48,11 @@ export interface Publisher {
 interface Entry {
   readonly outgoing: Outgoing;
   readonly isPatient: boolean;
+  /** By `performance.now()`: the wall clock can jump. */
   readonly deadlineMs: number;
   sentAtMs: number;
+  /** Its caller has been told that the outcome is unknown. It takes up its place until the broker answers or the channel ends. */
+  isGivenUp: boolean;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -148,18 +151,27 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
   }
 
+  /** What was written stays in memory until the broker reads it, so a place that timed out is not free yet. */
+  function giveUp(entry: Entry): void {
+    entry.isGivenUp = true;
+    entry.reject(
+      new OutcomeUnknown(
+        `outcome unknown: the broker has not confirmed the job within ${timeoutMs} ms; it may have been stored`,
+      ),
+    );
+    if (channel === undefined) leave(entry);
+  }
+
+  function dropGivenUp(): void {
+    for (const entry of outbox) if (entry.isGivenUp) leave(entry);
+  }
+
   function sweepLate(): void {
-    const now = clock.now();
+    const now = performance.now();
     for (const entry of outbox) {
-      if (entry.isPatient) continue;
+      if (entry.isPatient || entry.isGivenUp) continue;
       if (entry.deadlineMs > now) break;
-      if (leave(entry)) {
-        entry.reject(
-          new OutcomeUnknown(
-            `outcome unknown: the broker has not confirmed the job within ${timeoutMs} ms; it may have been stored`,
-          ),
-        );
-      }
+      giveUp(entry);
     }
     while (waiting.length > 0 && (waiting[0] as Entry).deadlineMs <= now)
       (waiting.shift() as Entry).reject(overloaded());
@@ -190,6 +202,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     detach() {
       channel = undefined;
+      dropGivenUp();
     },
 
     block(value) {
@@ -208,8 +221,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
         const entry = {
           outgoing,
           isPatient: false,
-          deadlineMs: clock.now() + timeoutMs,
+          deadlineMs: performance.now() + timeoutMs,
           sentAtMs: 0,
+          isGivenUp: false,
           resolve,
           reject,
         };
@@ -221,7 +235,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     sendPatiently(outgoing) {
       let entry: Entry | undefined;
       const done = new Promise<void>((resolve, reject) => {
-        entry = { outgoing, isPatient: true, deadlineMs: 0, sentAtMs: 0, resolve, reject };
+        entry = { outgoing, isPatient: true, deadlineMs: 0, sentAtMs: 0, isGivenUp: false, resolve, reject };
         enter(entry);
       });
       return {
@@ -234,6 +248,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     async close(limitMs) {
       isClosed = true;
+      dropGivenUp();
       let cancel = (): void => {};
       if (outbox.size > 0) {
         await new Promise<void>((resolve) => {

@@ -30,6 +30,7 @@ export function createRabbitBench(url: string, queues: readonly string[] = ['def
         random: Math.random,
         log: createLog('silent'),
         confirmed() {},
+        newQueueMs: 0,
         ...options,
       });
       made.push(broker);

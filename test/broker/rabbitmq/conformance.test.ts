@@ -1,7 +1,7 @@
 import { startProxy } from '../../support/proxy.js';
 import { sharedNode } from '../../support/rabbitmq.js';
-import type { Bench } from '../conformance.js';
 import { exerciseBroker } from '../conformance.js';
+import type { Bench } from '../conformance-bench.js';
 import { createRabbitBench } from './bench.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

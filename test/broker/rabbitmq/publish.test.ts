@@ -2,6 +2,7 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import { LONGEST_DELAY_MS } from '../../../src/broker/rabbitmq/topology.js';
 import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../../src/job/errors.js';
+import { systemClock } from '../../../src/runtime/clock.js';
 import { startProxy } from '../../support/proxy.js';
 import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 import { createInbox, makeJob } from '../inbox.js';
@@ -163,9 +164,37 @@ describe('publishing to RabbitMQ', () => {
     proxy.pause();
     const error = await rejection(broker.publish(makeJob()));
     expect(error).to.be.instanceOf(OutcomeUnknown);
-    expect(broker.stats.unconfirmed).to.equal(0);
     proxy.resume();
     await broker.publish(makeJob());
+    expect(broker.stats.unconfirmed).to.equal(0);
+    await proxy.close();
+  });
+
+  it('gives the place of a publish that timed out to no other while the broker has not answered', async () => {
+    const proxy = await startProxy(node.url);
+    const broker = await bench.open({ urls: [proxy.url], window: 10, publishTimeoutMs: 200 });
+    proxy.pause();
+    const late = await Promise.all(Array.from({ length: 10 }, () => rejection(broker.publish(makeJob()))));
+    for (const error of late) expect(error).to.be.instanceOf(OutcomeUnknown);
+    expect(await rejection(broker.publish(makeJob())))
+      .to.be.instanceOf(Refused)
+      .with.property('code', 'overloaded');
+    proxy.cut();
+    proxy.resume();
+    while (!(await isStored(broker.publish(makeJob())))) await new Promise(setImmediate);
+    expect(broker.stats.unconfirmed).to.equal(0);
+    await proxy.close();
+  });
+
+  it('times a publish out although the wall clock is set back meanwhile', async () => {
+    const proxy = await startProxy(node.url);
+    let setBackMs = 0;
+    const clock = { ...systemClock, now: () => Date.now() - setBackMs };
+    const broker = await bench.open({ urls: [proxy.url], publishTimeoutMs: 200, clock });
+    proxy.pause();
+    const publishing = rejection(broker.publish(makeJob()));
+    setBackMs = 3_600_000;
+    expect(await publishing).to.be.instanceOf(OutcomeUnknown);
     await proxy.close();
   });
 

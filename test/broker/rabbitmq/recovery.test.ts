@@ -2,6 +2,7 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
 import { Invalid, Unavailable } from '../../../src/job/errors.js';
+import { systemClock } from '../../../src/runtime/clock.js';
 import { freePort } from '../../support/free-port.js';
 import { startProxy } from '../../support/proxy.js';
 import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
@@ -34,32 +35,51 @@ describe('RabbitMQ recovery', () => {
   });
   afterEach(() => bench.close());
 
-  it('loses no confirmed job when the broker is killed under load, and delivers again afterwards', async () => {
-    const broker = await bench.open();
-    const accepted = new Set<string>();
-    const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
-    let isLoading = true;
-    const load = Array.from({ length: 50 }, async () => {
-      while (isLoading) {
-        const job = makeJob();
-        await broker.publish(job).then(
-          () => accepted.add(job.id),
-          () => new Promise((resolve) => setTimeout(resolve, 20)),
-        );
-      }
+  const ends = [
+    ['killed', () => node.kill()],
+    ['restarted', () => node.stop()],
+  ] as const;
+  for (const [how, end] of ends)
+    it(`loses no confirmed job when the broker is ${how} under load, and delivers again afterwards`, async () => {
+      const broker = await bench.open();
+      await node.settle();
+      const accepted = new Set<string>();
+      const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
+      let isLoading = true;
+      const load = Array.from({ length: 50 }, async () => {
+        while (isLoading) {
+          const job = makeJob();
+          await broker.publish(job).then(
+            () => accepted.add(job.id),
+            () => new Promise((resolve) => setTimeout(resolve, 20)),
+          );
+        }
+      });
+      await broker.consume(source, inbox.take);
+      await inbox.first(500);
+      await end();
+      await node.restart();
+      const before = accepted.size;
+      const mark = await insist(broker);
+      await inbox.until((all) => all.some((one) => one.job.id === mark));
+      isLoading = false;
+      await Promise.all(load);
+      expect(before).to.be.at.least(400);
+      expect(broker.stats.reconnects).to.be.at.least(2);
+      await inbox.until(
+        (all) => all.length >= accepted.size && [...accepted].every((id) => inbox.ids.has(id)),
+      );
     });
-    await broker.consume(source, inbox.take);
-    await inbox.first(500);
+
+  it('loses no confirmed job although the broker is killed right after its queues were made', async () => {
+    const broker = await bench.open({ newQueueMs: 2_000 });
+    const jobs = Array.from({ length: 100 }, () => makeJob());
+    await Promise.all(jobs.map((job) => broker.publish(job)));
     await node.kill();
     await node.restart();
-    const before = accepted.size;
-    const mark = await insist(broker);
-    await inbox.until((all) => all.some((one) => one.job.id === mark));
-    isLoading = false;
-    await Promise.all(load);
-    expect(before).to.be.at.least(400);
-    expect(broker.stats.reconnects).to.be.at.least(2);
-    await inbox.until((all) => all.length >= accepted.size && [...accepted].every((id) => inbox.ids.has(id)));
+    const inbox = createInbox((delivery) => void delivery.ack());
+    await broker.consume(source, inbox.take);
+    await inbox.until(() => inbox.ids.size === jobs.length);
   });
 
   it('consumes again after the broker has closed every connection', async () => {
@@ -137,6 +157,44 @@ describe('RabbitMQ recovery', () => {
     expect(broker.stats.undecodable).to.equal(1);
   });
 
+  it('has the broker dead-letter a message that is no job and cannot be published anew', async () => {
+    const broker = await bench.open();
+    await broker.consume(source, () => {
+      throw new Error('must not be delivered');
+    });
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    // At the limit of what amqplib encodes: with the reason it is beyond.
+    const headers = { big: 'x'.repeat(65_400) };
+    channel.publish(`${bench.prefix}.jobs`, 'default.normal', Buffer.from('raw'), { headers });
+    const message = await new Promise<amqp.ConsumeMessage>((resolve) => {
+      void channel.consume(`${bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
+    });
+    await connection.close();
+    expect(message.content.toString()).to.equal('raw');
+  });
+
+  it('declares from time to time what somebody has deleted, though nothing has run into the gap', async () => {
+    const clock = {
+      ...systemClock,
+      after: (ms: number, run: () => void) => systemClock.after(ms === 60_000 ? 100 : ms, run),
+    };
+    await bench.open({ clock });
+    const connection = await amqp.connect(node.url);
+    const exists = async (queue: string): Promise<boolean> => {
+      const channel = await connection.createChannel();
+      channel.on('error', () => {});
+      return channel.checkQueue(queue).then(
+        () => true,
+        () => false,
+      );
+    };
+    const level = `${bench.prefix}.delay.00`;
+    await (await connection.createChannel()).deleteQueue(level);
+    while (!(await exists(level))) await new Promise(setImmediate);
+    await connection.close();
+  });
+
   it('uses the next host of its list when one is down', async () => {
     const gone = `amqp://guest:guest@127.0.0.1:${await freePort()}`;
     const broker = await bench.open({ urls: [gone, node.url] });
@@ -208,8 +266,13 @@ describe('RabbitMQ recovery', () => {
     const proxy = await startProxy(node.url);
     const broker = await bench.open({ urls: [proxy.url] });
     await broker.consume(source, () => {});
+    const inbox = createInbox();
+    await broker.consume({ ...source, lane: 'high' }, inbox.take);
+    await broker.publish(makeJob({ lane: 'high' }));
+    const [delivery] = await inbox.first(1);
     proxy.pause();
     await broker.stop();
+    expect(delivery?.isLost).to.equal(true);
     await proxy.close();
   });
 });

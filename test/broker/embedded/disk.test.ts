@@ -1,0 +1,137 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { expect } from 'chai';
+import type { Broker, Delivery } from '../../../src/broker/broker.js';
+import { schema } from '../../../src/broker/embedded/schema.js';
+import { operationsUrl } from '../../../src/broker/embedded/storage.js';
+import { Lost, Unavailable } from '../../../src/job/errors.js';
+import { testSchema } from '../../runtime/sqlite-test-module.js';
+import { createInbox, makeJob, rejectionOf } from '../inbox.js';
+import { createEmbeddedBench, type EmbeddedBench } from './bench.js';
+
+const source = { queue: 'default', lane: 'normal', prefetch: 10 } as const;
+
+describe('the built-in engine and its disk', () => {
+  let bench: EmbeddedBench;
+  let broker: Broker;
+  beforeEach(async () => {
+    const testModule = new URL('../../runtime/sqlite-test-module.ts', import.meta.url).href;
+    bench = createEmbeddedBench(['default', 'other'], {
+      modules: [operationsUrl, testModule],
+      schema: [...schema, ...testSchema],
+    });
+    broker = await bench.open();
+  });
+  afterEach(() => bench.close());
+
+  const pragma = (text: string): Promise<unknown> => bench.threadOf(broker).run('test.pragma', text);
+
+  async function fill(): Promise<void> {
+    await pragma('max_page_count = 1');
+    const large = makeJob({ body: Buffer.alloc(200_000) });
+    expect(await rejectionOf(broker.publish(large))).to.be.instanceOf(Unavailable);
+  }
+  const makeRoom = (): Promise<unknown> => pragma('max_page_count = 1000000');
+
+  async function inHand(count: number, inbox = createInbox()): Promise<Delivery[]> {
+    for (let i = 0; i < count; i++) await broker.publish(makeJob());
+    await broker.consume(source, inbox.take);
+    return inbox.first(count);
+  }
+
+  it('refuses publishes while the disk is full, says so, and takes them again once there is room', async () => {
+    await fill();
+    expect(broker.stats.isBlocked).to.equal(true);
+    expect(broker.health())
+      .to.have.property('reason')
+      .matches(/no space is left/);
+    expect(await rejectionOf(broker.publish(makeJob())))
+      .to.have.property('message')
+      .matches(/no space is left/);
+    await makeRoom();
+    while (broker.stats.isBlocked) await new Promise((resolve) => setImmediate(resolve));
+    await broker.publish(makeJob());
+    expect((await broker.inspect()).lanes.find(({ lane }) => lane === 'normal')?.ready).to.equal(1);
+  });
+
+  it('lets acks through while the disk is full; a retry that needs room waits for it, and is done once', async () => {
+    const inbox = createInbox();
+    const [first, second] = await inHand(2, inbox);
+    await fill();
+    const large = { ...(second as Delivery).job, attempt: 2, body: Buffer.alloc(200_000) };
+    let isRetried = false;
+    const retry = second?.retry(large).then(() => {
+      isRetried = true;
+    });
+    await first?.ack();
+    expect(isRetried).to.equal(false);
+    await makeRoom();
+    await retry;
+    const [, , third] = await inbox.first(3);
+    expect(third?.job).to.deep.equal(large);
+    await third?.ack();
+    expect((await broker.inspect()).lanes.every(({ ready }) => ready === 0)).to.equal(true);
+  });
+
+  it('gives up a settle that waits for room when it stops: the job comes again', async () => {
+    const [delivery] = await inHand(1);
+    await fill();
+    const retry = rejectionOf(delivery?.retry({ ...delivery.job, attempt: 2, body: Buffer.alloc(200_000) }));
+    await bench.crash(broker);
+    expect(await retry).to.be.instanceOf(Lost);
+    broker = await bench.open();
+    const inbox = createInbox();
+    await broker.consume(source, inbox.take);
+    const [again] = await inbox.first(1);
+    expect(again?.job).to.deep.equal(delivery?.job);
+  });
+
+  it('moves what is stored but is no job to the dead letters, and goes on behind it', async () => {
+    const jobs = [makeJob(), makeJob(), makeJob()];
+    for (const job of jobs) await broker.publish(job);
+    await bench.stop(broker);
+    const db = new Sqlite(join(bench.folder, 'sluice.db'));
+    db.prepare('UPDATE jobs SET headers = ? WHERE id = ?').run('{"sluice-attempt":"many"}', jobs[0]?.id);
+    db.prepare('UPDATE jobs SET headers = ? WHERE id = ?').run('{not JSON', jobs[1]?.id);
+    db.close();
+    broker = await bench.open();
+    const inbox = createInbox();
+    await broker.consume(source, inbox.take);
+    const [delivery] = await inbox.first(1);
+    expect(delivery?.job).to.deep.equal(jobs[2]);
+    expect(broker.stats.undecodable).to.equal(2);
+    expect((await broker.inspect()).deadLetters).to.equal(2);
+  });
+
+  it('charges no crash twice, although it ends again before the new record is begun', async () => {
+    const [delivery] = await inHand(1);
+    delivery?.started();
+    const record = join(bench.folder, 'sluice.started');
+    const left = readFileSync(record);
+    await bench.crash(broker);
+    for (let start = 1; start <= 4; start++) {
+      broker = await bench.open();
+      const inbox = createInbox();
+      await broker.consume(source, inbox.take);
+      const [again] = await inbox.first(1);
+      expect(again?.lostCount).to.equal(1);
+      await bench.crash(broker);
+      writeFileSync(record, left); // As if the process had ended right after the file was opened.
+    }
+  });
+
+  it('keeps the jobs of a queue that is no longer there, and delivers them when it is back', async () => {
+    const job = makeJob({ queue: 'other' });
+    await broker.publish(job);
+    await bench.stop(broker);
+    const without = await bench.open({ queues: ['default'] });
+    expect((await without.inspect()).lanes.every(({ ready }) => ready === 0)).to.equal(true);
+    await bench.stop(without);
+    broker = await bench.open();
+    const inbox = createInbox();
+    await broker.consume({ ...source, queue: 'other' }, inbox.take);
+    const [delivery] = await inbox.first(1);
+    expect(delivery?.job).to.deep.equal(job);
+  });
+});

@@ -1,0 +1,101 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { createLaneLine, type Placed, type Taker } from '../../../src/broker/embedded/lane-line.js';
+
+interface Hand extends Taker<Placed> {
+  readonly got: number[];
+}
+
+function createHand(prefetch: number): Hand {
+  const got: number[] = [];
+  return { prefetch, held: 0, got, take: ({ place }) => void got.push(place) };
+}
+
+const items = (...places: number[]): Placed[] => places.map((place) => ({ place }));
+
+describe('the waiting line of a lane', () => {
+  it('reads no more than its takers have room for, and only one part at a time', () => {
+    const line = createLaneLine(100);
+    expect(line.nextRead()).to.equal(undefined);
+    line.add(createHand(2));
+    line.add(createHand(3));
+    expect(line.nextRead()).to.deep.equal({ after: 100, limit: 5 });
+    expect(line.nextRead()).to.equal(undefined);
+  });
+
+  it('reads on behind the last it has read, while there is more', () => {
+    const line = createLaneLine(0);
+    line.add(createHand(4));
+    line.nextRead();
+    line.wasRead(items(3, 8), true);
+    line.handOut();
+    expect(line.nextRead()).to.deep.equal({ after: 8, limit: 2 });
+    line.wasRead([], false);
+    expect(line.nextRead()).to.equal(undefined);
+    line.hasNews();
+    expect(line.nextRead()).to.deep.equal({ after: 8, limit: 2 });
+  });
+
+  it('does not miss what is added while it reads, nor after a read that failed', () => {
+    const line = createLaneLine(0);
+    line.add(createHand(4));
+    line.nextRead();
+    line.hasNews();
+    line.wasRead([], false);
+    expect(line.nextRead()).to.not.equal(undefined);
+    line.readFailed();
+    expect(line.nextRead()).to.not.equal(undefined);
+  });
+
+  it('hands out in turns, and never beyond a prefetch', () => {
+    const line = createLaneLine(0);
+    const [first, second] = [createHand(3), createHand(1)];
+    line.add(first);
+    line.add(second);
+    line.nextRead();
+    line.wasRead(items(1, 2, 3, 4, 5, 6), false);
+    line.handOut();
+    expect([first.got, second.got]).to.deep.equal([[1, 3, 4], [2]]);
+    second.held -= 1;
+    line.handOut();
+    expect(second.got).to.deep.equal([2, 5]);
+  });
+
+  it('puts back what is returned to its own place, in whatever order it comes', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray([1, 2, 3, 4, 5], { minLength: 1 }), (returned) => {
+        const line = createLaneLine(0);
+        const hand = createHand(5);
+        line.add(hand);
+        line.nextRead();
+        line.wasRead(items(1, 2, 3, 4, 5, 6, 7), false);
+        line.handOut();
+        line.remove(hand);
+        for (const place of returned) line.putBack({ place });
+        const next = createHand(10);
+        line.add(next);
+        line.handOut();
+        expect(next.got).to.deep.equal([...returned.toSorted((a, b) => a - b), 6, 7]);
+      }),
+    );
+  });
+
+  it('comes to an end although a taker returns everything at once', () => {
+    const line = createLaneLine<Placed>(0);
+    const taken: number[] = [];
+    const taker: Taker<Placed> = {
+      prefetch: 2,
+      held: 0,
+      take(item) {
+        taken.push(item.place);
+        taker.held -= 1;
+        line.putBack(item);
+      },
+    };
+    line.add(taker);
+    line.nextRead();
+    line.wasRead(items(1, 2), false);
+    line.handOut();
+    expect(taken).to.deep.equal([1, 1]);
+  });
+});

@@ -1,0 +1,238 @@
+/** `sluice start` on the built-in engine beside BullMQ on a Redis of its own (AOF, everysec): submit, drain, and both at once. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import { freePort } from '../support/free-port.js';
+import { type RedisServer, startRedis } from '../support/redis.js';
+import { BATCH, job, type Plan, sendBatches } from './bench-plan.js';
+import { drainRate } from './bench-queue.js';
+import { type LoadResult, runLoad } from './http-load.js';
+import { end, startEmbedded, startProgram } from './product.js';
+import type { Comparison, Sample } from './report.js';
+import { median } from './report.js';
+
+const CONNECTIONS = 64;
+const CONCURRENCY = 100;
+const WARM_UP_S = 2;
+/** Reading how far it is takes from the one who answers. */
+const POLL_MS = 50;
+const QUEUE = 'bench';
+const DELAY_GOAL_MS = 20;
+/** Works on a queue that stays empty, so that the jobs lie. */
+const idle = { QUEUES: 'idle', WORKER_QUEUES: 'idle:1' };
+const busy = { WORKER_CONCURRENCY: String(CONCURRENCY) };
+const reference = 'BullMQ, Redis AOF everysec';
+
+interface Bench {
+  readonly plan: Plan;
+  readonly redis: RedisServer;
+  readonly queue: Queue;
+  /** A new, empty DATA_DIR. */
+  newFolder(): Promise<string>;
+}
+
+export async function benchEmbedded(plan: Plan): Promise<Comparison[]> {
+  const folders: string[] = [];
+  const redis = await startRedis();
+  const queue = new Queue(QUEUE, { connection: { host: '127.0.0.1', port: redis.port } });
+  const newFolder = async (): Promise<string> => {
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+    folders.push(folder);
+    return folder;
+  };
+  const bench: Bench = { plan, redis, queue, newFolder };
+  try {
+    const comparisons = [await benchSubmit(bench), await benchDrain(bench)];
+    await benchBoth(bench);
+    return comparisons;
+  } finally {
+    await queue.close();
+    await redis.remove();
+    await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+  }
+}
+
+async function benchSubmit({ plan, redis, queue, newFolder }: Bench): Promise<Comparison> {
+  const serve = await startEmbedded(await newFolder(), idle);
+  const peer = await startPeer(redis);
+  const ours: Sample[] = [];
+  const theirs: Sample[] = [];
+  const measureOurs = (forSeconds: number): Promise<LoadResult> =>
+    load('sluice start', serve.url, forSeconds);
+  const measureTheirs = async (forSeconds: number): Promise<LoadResult> => {
+    const result = await load('BullMQ', peer.url, forSeconds);
+    await queue.obliterate({ force: true });
+    return result;
+  };
+  try {
+    await measureOurs(WARM_UP_S);
+    await measureTheirs(WARM_UP_S);
+    await inTurns(plan.rounds, [
+      async () => ours.push(await measureOurs(plan.seconds)),
+      async () => theirs.push(await measureTheirs(plan.seconds)),
+      async (round) => plan.progress(told('embedded submit', round, ours, theirs)),
+    ]);
+  } finally {
+    await Promise.all([end(serve.process), end(peer.process)]);
+  }
+  const what = `embedded: POST /v1/jobs, ${CONNECTIONS} connections`;
+  return { what, unit: 'requests', reference: `Koa + ${reference}`, goal: 1, ours, theirs };
+}
+
+async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Comparison> {
+  const batches = Math.ceil(plan.jobs / BATCH);
+  const held = batches * BATCH;
+  const ours: Sample[] = [];
+  const theirs: Sample[] = [];
+  const measureOurs = async (): Promise<number> => {
+    const folder = await newFolder();
+    const filling = await startEmbedded(folder, idle);
+    await sendBatches(filling.url, batches, 2);
+    await end(filling.process);
+    const work = await startEmbedded(folder, busy);
+    const readDepth = async (): Promise<number> =>
+      held - ((await scrape(work.url)).get('sluice_jobs_completed_total') ?? 0);
+    const perSecond = await drainRate(readDepth, held, POLL_MS);
+    await end(work.process);
+    await rm(folder, { recursive: true });
+    return perSecond;
+  };
+  const measureTheirs = async (): Promise<number> => {
+    const batch = Array.from({ length: BATCH }, () => ({
+      name: job.type,
+      data: job.payload,
+      opts: { removeOnComplete: true },
+    }));
+    for (let sent = 0; sent < batches; sent++) await queue.addBulk(batch);
+    const readDepth = (): Promise<number> => queue.getJobCountByTypes('waiting', 'active');
+    const worker = await startProgram('reference-bullmq-worker.ts', {
+      REDIS_PORT: String(redis.port),
+      QUEUE,
+      CONCURRENCY: String(CONCURRENCY),
+    });
+    const perSecond = await drainRate(readDepth, held, POLL_MS);
+    await end(worker);
+    await queue.obliterate({ force: true });
+    return perSecond;
+  };
+  await inTurns(plan.rounds, [
+    async () => ours.push({ perSecond: await measureOurs() }),
+    async () => theirs.push({ perSecond: await measureTheirs() }),
+    async (round) => plan.progress(told('embedded drain', round, ours, theirs)),
+  ]);
+  const what = `embedded: drain, no-op handler, concurrency ${CONCURRENCY}`;
+  return { what, unit: 'jobs', reference, goal: 1, ours, theirs };
+}
+
+interface Both {
+  readonly accepted: number;
+  readonly completed: number;
+  readonly delayMs: number;
+}
+
+/** The full load: one process takes jobs in as fast as it can, and works them off at the same time. */
+async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
+  const serve = await startEmbedded(await newFolder(), busy);
+  const peer = await startPeer(redis, CONCURRENCY);
+  const ours: Both[] = [];
+  const theirs: Both[] = [];
+  const measureOurs = async (forSeconds: number): Promise<Both> => {
+    // Each reading begins the histogram of the event-loop delay anew.
+    const before = (await scrape(serve.url)).get('sluice_jobs_completed_total') ?? 0;
+    const startMs = performance.now();
+    const { perSecond: accepted } = await load('sluice start', serve.url, forSeconds);
+    const after = await scrape(serve.url);
+    const tookMs = performance.now() - startMs;
+    const completed = (((after.get('sluice_jobs_completed_total') ?? 0) - before) * 1000) / tookMs;
+    const delayMs = 1000 * (after.get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN);
+    return { accepted, completed, delayMs };
+  };
+  const readPeer = async () =>
+    (await (await fetch(`${peer.url}/figures`)).json()) as {
+      readonly p99Ms: number;
+      readonly completed: number;
+    };
+  const measureTheirs = async (forSeconds: number): Promise<Both> => {
+    const before = await readPeer();
+    const startMs = performance.now();
+    const { perSecond: accepted } = await load('BullMQ', peer.url, forSeconds);
+    const after = await readPeer();
+    const completed = ((after.completed - before.completed) * 1000) / (performance.now() - startMs);
+    return { accepted, completed, delayMs: after.p99Ms };
+  };
+  try {
+    await measureOurs(WARM_UP_S);
+    await measureTheirs(WARM_UP_S);
+    await inTurns(plan.rounds, [
+      async () => ours.push(await measureOurs(plan.seconds)),
+      async () => theirs.push(await measureTheirs(plan.seconds)),
+      async (round) =>
+        plan.progress(
+          `embedded at full load, round ${round + 1}: ${toldBoth(ours.slice(-1))}; BullMQ ${toldBoth(theirs.slice(-1))}`,
+        ),
+    ]);
+  } finally {
+    await Promise.all([end(serve.process), end(peer.process)]);
+  }
+  const delayMs = median(ours.map((sample) => sample.delayMs));
+  plan.note(
+    `embedded at full load, all in one process: ${toldBoth(ours)} (goal < ${DELAY_GOAL_MS} ms: ${delayMs < DELAY_GOAL_MS ? 'reached' : 'not reached'})
+  Koa, BullMQ's queue and worker in one process beside Redis: ${toldBoth(theirs)}
+  The delay is what Node measures with a timer of 10 ms, these 10 ms included.`,
+  );
+}
+
+async function startPeer(redis: RedisServer, concurrency?: number) {
+  const port = await freePort();
+  const process = await startProgram('reference-bullmq-server.ts', {
+    PORT: String(port),
+    REDIS_PORT: String(redis.port),
+    QUEUE,
+    ...(concurrency === undefined ? {} : { CONCURRENCY: String(concurrency) }),
+  });
+  return { url: `http://127.0.0.1:${port}`, process };
+}
+
+async function load(name: string, url: string, seconds: number): Promise<LoadResult> {
+  const body = JSON.stringify(job);
+  const result = await runLoad({ url: `${url}/v1/jobs`, body, connections: CONNECTIONS, seconds });
+  if (result.faults > 0) throw new Error(`${name}: ${result.faults} requests failed`);
+  return result;
+}
+
+/** The metrics of a scrape, those of one name added up. */
+async function scrape(url: string): Promise<ReadonlyMap<string, number>> {
+  const sums = new Map<string, number>();
+  for (const line of (await (await fetch(`${url}/metrics`)).text()).split('\n')) {
+    const [, name, value] = /^(\w+)(?:\{.*\})? (\S+)$/.exec(line) ?? [];
+    if (name !== undefined) sums.set(name, (sums.get(name) ?? 0) + Number(value));
+  }
+  return sums;
+}
+
+/** Two measures, every other round the second first; what comes after them is last in each. */
+async function inTurns(
+  rounds: number,
+  [one, other, after]: readonly [
+    () => Promise<unknown>,
+    () => Promise<unknown>,
+    (round: number) => Promise<void>,
+  ],
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const pair = [one, other];
+    for (const measure of round % 2 === 0 ? pair : pair.reverse()) await measure();
+    await after(round);
+  }
+}
+
+function told(what: string, round: number, ours: readonly Sample[], theirs: readonly Sample[]): string {
+  const [we, they] = [ours, theirs].map((samples) => Math.round(samples[round]?.perSecond ?? 0));
+  return `${what}, round ${round + 1}: sluice start ${we}/s, BullMQ ${they}/s`;
+}
+
+function toldBoth(samples: readonly Both[]): string {
+  const of = (pick: (sample: Both) => number): number => median(samples.map(pick));
+  return `${Math.round(of(({ accepted }) => accepted))} accepted/s, ${Math.round(of(({ completed }) => completed))} completed/s, event-loop delay p99 ${of(({ delayMs }) => delayMs).toFixed(1)} ms`;
+}
