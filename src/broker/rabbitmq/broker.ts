@@ -39,7 +39,7 @@ export interface RabbitBrokerOptions {
  * RabbitMQ 3.10 writes its register of quorum queues about a second after a declaration. Killed before, a node starts such a
  * queue anew, without the messages it has confirmed: so nothing is accepted until the register is safe.
  */
-const NEW_QUEUE_MS = 2_000;
+export const NEW_QUEUE_MS = 2_000;
 const FLUSH_TIMEOUT_MS = 5_000;
 /**
  * A quorum queue that is declared again at once after its deletion keeps its old consumers on the books and delivers into

@@ -24,6 +24,7 @@ const NOT_FOUND = 404;
 const RESOURCE_LOCKED = 405;
 /** A delayed job between two levels is in neither of them for a moment, so empty means: seen empty this often, this far apart. */
 const EMPTY_LOOKS = 5;
+const RETURN_LOOKS = 10;
 const LOOK_AGAIN_MS = 200;
 
 export function createRabbitSource(options: RabbitStockOptions): StockSource {
@@ -73,6 +74,40 @@ export function createRabbitSource(options: RabbitStockOptions): StockSource {
     }
   }
 
+  /** @returns whether it came to the end */
+  async function drainUntilEmpty(
+    put: (parcel: Parcel) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    for (let empty = 0; empty < EMPTY_LOOKS; ) {
+      if (signal.aborted) return false;
+      const occupied = await look().then(
+        (found) => found.filter(({ ready }) => ready > 0).map(({ place }) => place),
+        () => undefined, // The connection tells of its loss, and comes back.
+      );
+      if (occupied !== undefined && occupied.length > 0) {
+        empty = 0;
+        await drainAll(occupied, put, signal);
+        continue;
+      }
+      empty = occupied === undefined ? 0 : empty + 1;
+      await sleep(clock, LOOK_AGAIN_MS, signal);
+    }
+    return true;
+  }
+
+  /** What was in hand comes back into its queue a moment after the channel is closed; a count before would be too low. */
+  async function untilReturned(): Promise<void> {
+    let before = -1;
+    for (let looks = 0; looks < RETURN_LOOKS; looks++) {
+      const found = await look().catch(() => []);
+      const ready = found.reduce((total, one) => total + one.ready, 0);
+      if (ready === before) return;
+      before = ready;
+      await sleep(clock, LOOK_AGAIN_MS);
+    }
+  }
+
   return {
     async start() {
       await connection.start();
@@ -96,18 +131,11 @@ export function createRabbitSource(options: RabbitStockOptions): StockSource {
       } satisfies Stock;
     },
     async drain(put, signal) {
-      for (let empty = 0; empty < EMPTY_LOOKS && !signal.aborted; ) {
-        const occupied = await look().then(
-          (found) => found.filter(({ ready }) => ready > 0).map(({ place }) => place),
-          () => undefined, // The connection tells of its loss, and comes back.
-        );
-        if (occupied !== undefined && occupied.length > 0) {
-          empty = 0;
-          await drainAll(occupied, put, signal);
-          continue;
-        }
-        empty = occupied === undefined ? 0 : empty + 1;
-        await sleep(clock, LOOK_AGAIN_MS, signal);
+      let isEmpty = false;
+      try {
+        isEmpty = await drainUntilEmpty(put, signal);
+      } finally {
+        if (!isEmpty) await untilReturned();
       }
     },
   };

@@ -2,8 +2,9 @@
 import { Invalid, Unavailable } from '../../job/errors.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Parcel, StockTarget } from '../stock.js';
+import { NEW_QUEUE_MS } from './broker.js';
 import { createConnection } from './connection.js';
-import { declareTopology } from './declare.js';
+import { declareTopology, lacksQueue } from './declare.js';
 import { outgoingJob } from './delivery.js';
 import { outgoingLetter } from './letters.js';
 import { createPublisher, type Outgoing } from './publisher.js';
@@ -13,7 +14,12 @@ import { describeTopology, LONGEST_DELAY_MS, routeOf } from './topology.js';
 const FLUSH_TIMEOUT_MS = 5_000;
 const REDECLARE_AFTER_MS = 1_000;
 
-export function createRabbitTarget(options: RabbitStockOptions): StockTarget {
+export interface RabbitTargetOptions extends RabbitStockOptions {
+  /** As of the broker. */
+  readonly newQueueMs?: number;
+}
+
+export function createRabbitTarget(options: RabbitTargetOptions): StockTarget {
   const { prefix, clock, log } = options;
   const topology = describeTopology(prefix, options.queues);
   const { names, queues } = topology;
@@ -36,7 +42,9 @@ export function createRabbitTarget(options: RabbitStockOptions): StockTarget {
     name: `${prefix} move to`,
     async setUp(model) {
       await refuseSource(model, prefix);
+      const isNew = await lacksQueue(model, topology);
       await declareTopology(model, topology);
+      if (isNew) await sleep(clock, options.newQueueMs ?? NEW_QUEUE_MS);
       await publisher.attach(model);
     },
     tearDown: () => publisher.detach(),
@@ -74,7 +82,8 @@ export function createRabbitTarget(options: RabbitStockOptions): StockTarget {
     },
     stop() {
       stopped ??= (async () => {
-        await publisher.close(publisher.isUp() ? FLUSH_TIMEOUT_MS : 0);
+        const canFlush = publisher.isUp() && !publisher.isBlocked();
+        await publisher.close(canFlush ? FLUSH_TIMEOUT_MS : 0);
         await connection.stop();
       })();
       return stopped;

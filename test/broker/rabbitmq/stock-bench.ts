@@ -22,7 +22,7 @@ export async function openRabbitStock(
     open: () => bench.open(),
     stop: (broker) => broker.stop(),
     source: () => createRabbitSource(options),
-    target: () => createRabbitTarget(options),
+    target: () => createRabbitTarget({ ...options, newQueueMs: 0 }),
     close: () => bench.close(),
   };
 }
