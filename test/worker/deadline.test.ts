@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { RetryLater } from '../../src/job/errors.js';
 import { runWithDeadline, ShuttingDown, TimedOut, waitAtMost } from '../../src/worker/deadline.js';
-import { createManualClock, turns } from './support/manual-clock.js';
+import { createManualClock, turns } from '../support/manual-clock.js';
 
 function setup() {
   const clock = createManualClock();
@@ -31,7 +31,7 @@ describe('a course under a deadline', () => {
     expect(await course.ended).to.deep.equal({ kind: 'returned', value: 'value' });
     expect(await course.released).to.equal('ended');
     expect(signal.aborted).to.equal(false);
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('ends with what the work rejected with', async () => {
@@ -101,7 +101,7 @@ describe('a course under a deadline', () => {
     expect(told).to.deep.equal(['ended: thrown']);
     reject(new Error('late'));
     expect(await course.released).to.equal('ended');
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('gives the slot back after the grace when the work ignores its signal, and catches its late end', async () => {
@@ -151,7 +151,7 @@ describe('a wait of at most so long', () => {
   it('is over with what it waits for, and leaves no timer behind', async () => {
     const clock = createManualClock();
     expect(await waitAtMost(clock, 100, Promise.resolve())).to.equal(true);
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('is over when the time is', async () => {

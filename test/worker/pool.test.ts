@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 
 function setup(options: Parameters<typeof benchOf>[1] = {}) {

@@ -50,7 +50,7 @@ const REDECLARE_AFTER_MS = 1_000;
 const REDECLARE_EVERY_MS = 60_000;
 
 export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
-  const { urls, prefix, clock, random, log } = options;
+  const { prefix, clock, random, log } = options;
   const topology = describeTopology(prefix, options.queues);
   const { names } = topology;
 
@@ -69,11 +69,8 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   });
   const publishing = createConnection({
+    ...options,
     name: `${prefix} publish`,
-    urls,
-    log,
-    clock,
-    random,
     async setUp(model) {
       await declareInTurn(model);
       await sleep(clock, safeAtMs - performance.now());
@@ -90,11 +87,8 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const suspects = createSuspects(names, intake, links, log);
   const consumers = createConsumers({ names, intake, links, clock, random, log, redeclare });
   const consuming = createConnection({
+    ...options,
     name: `${prefix} consume`,
-    urls,
-    log,
-    clock,
-    random,
     async setUp(model) {
       await declareInTurn(model);
       settles.attach(model);

@@ -121,6 +121,7 @@ export class RabbitDelivery implements Delivery {
     this.#isSettled = true;
     try {
       write(this.#link.channel);
+      this.#link.settled();
       this.#settling.afterWrite();
       return done;
     } catch (cause) {

@@ -5,7 +5,7 @@ import type { Job } from '../../../src/job/job.js';
 import type { Log } from '../../../src/runtime/log.js';
 import type { JobObserver } from '../../../src/worker/observer.js';
 import { createPool, type Pool, type PoolOptions } from '../../../src/worker/pool.js';
-import { createManualClock, type ManualClock } from './manual-clock.js';
+import { createManualClock, type ManualClock } from '../../support/manual-clock.js';
 import { createScriptedBroker, type ScriptedBroker } from './scripted-broker.js';
 
 export function jobOf(fields: Partial<Job> & { readonly payload?: unknown } = {}): Job {
