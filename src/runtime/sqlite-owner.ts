@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { failureOfError, SqliteFailure } from './sqlite-failure.js';
+import { failureOfError, SqliteFailure, type SqliteFailureKind } from './sqlite-failure.js';
 import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
 
 /**
@@ -143,6 +143,9 @@ function migrate(db: Database, version: number): void {
   }
 }
 
+/** Kinds of failure that say nothing about the neighbours in a batch. */
+const failsAlone: ReadonlySet<SqliteFailureKind> = new Set(['fault', 'full', 'corrupt']);
+
 function runBatch(
   opened: Opened,
   batch: Batch,
@@ -154,11 +157,11 @@ function runBatch(
   } catch (thrown) {
     const failure = failureMessage(thrown);
     blocks.length = 0;
-    if (failure.kind !== 'fault' && failure.kind !== 'full')
+    if (!failsAlone.has(failure.kind))
       return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
   }
-  // One of them failed by itself, or needs more room than there is: each gets a transaction of its own, so that it fails
-  // alone. On a full disk what ends a job still goes through, and makes room.
+  // One of them failed by itself, met a damaged page, or needs more room than there is: each gets a transaction of its own, so
+  // that it fails alone. On a full disk what ends a job still goes through, and makes room.
   const tooLarge = new Map<number, number>();
   const results: unknown[] = [];
   const failures: (FailureMessage | undefined)[] = [];

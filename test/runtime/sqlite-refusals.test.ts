@@ -152,6 +152,12 @@ describe('a folder that cannot be used', () => {
     const error = await rejectionOf(thread.run('test.all', undefined));
     expect(error).to.have.property('kind', 'corrupt');
     expect((error as Error).message).to.include(file);
+    const [damaged, added] = await Promise.all([
+      rejectionOf(thread.run('test.all', undefined)),
+      rejectionOf(thread.run('test.add', 'in the same turn', Buffer.alloc(0))),
+    ]);
+    expect(damaged).to.have.property('kind', 'corrupt');
+    expect(added, 'what does not meet the page goes through').to.equal(undefined);
   });
 
   it('is refused when the file is gone but its log is there', async () => {

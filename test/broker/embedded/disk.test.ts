@@ -4,9 +4,11 @@ import Sqlite from 'better-sqlite3';
 import { expect } from 'chai';
 import type { Broker, Delivery } from '../../../src/broker/broker.js';
 import { schema } from '../../../src/broker/embedded/schema.js';
+import { readStarted } from '../../../src/broker/embedded/started.js';
 import { operationsUrl } from '../../../src/broker/embedded/storage.js';
 import { Lost, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
+import type { SqliteThread } from '../../../src/runtime/sqlite-thread.js';
 import { testSchema } from '../../runtime/sqlite-test-module.js';
 import { createInbox, makeJob, rejectionOf } from '../inbox.js';
 import { createEmbeddedBench, type EmbeddedBench } from './bench.js';
@@ -129,6 +131,25 @@ describe('the built-in engine and its disk', () => {
     expect((await broker.inspect()).lanes.find(({ lane }) => lane === 'normal')?.ready).to.equal(2);
     expect(await promote()).to.deep.equal({ lanes, nextDueMs: dueAtMs, isCut: true });
     expect(await promote()).to.deep.equal({ lanes, nextDueMs: null, isCut: false });
+  });
+
+  it('stops although the disk stands still, and leaves on record what was running', async () => {
+    await broker.publish(makeJob());
+    await bench.stop(broker);
+    const run: SqliteThread['run'] = (operation, argument, bytes) =>
+      operation === 'engine.count'
+        ? new Promise(() => {})
+        : bench.threadOf(stuck).run(operation, argument, bytes);
+    const stuck: Broker = bench.make({
+      thread: { ...bench.threadOf(broker), run },
+      clock: { ...systemClock, after: (ms, then) => systemClock.after(ms === 5_000 ? 0 : ms, then) },
+    });
+    await stuck.start();
+    const inbox = createInbox((delivery) => delivery.started());
+    await stuck.consume(source, inbox.take);
+    await inbox.first(1);
+    await stuck.stop();
+    expect(readStarted(join(bench.folder, 'sluice.started'))?.places).to.have.length(1);
   });
 
   it('gives up a settle that waits for room when it stops: the job comes again', async () => {
