@@ -153,10 +153,15 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     cancel();
     over.abort();
     // Asked after all else: its answer says that the file has taken everything, and this was no crash.
-    await storage.count().then(
-      () => started?.remove(),
-      () => started?.abandon(),
+    const answered = storage.count().then(
+      () => true,
+      () => false,
     );
+    const late = new AbortController();
+    const silent = sleep(clock, FLUSH_TIMEOUT_MS, late.signal).then(() => false); // The disk may stand still.
+    if (await Promise.race([answered, silent])) started?.remove();
+    else started?.abandon();
+    late.abort();
   }
 
   function inspectionOf({ lanes: rows, dead }: Counted): Inspection {

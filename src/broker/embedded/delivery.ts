@@ -38,6 +38,8 @@ export class EmbeddedDelivery implements Delivery {
   readonly #holder: Holder;
   #slot: number | undefined;
   #isSettled = false;
+  /** A settle has failed: its place in the prefetch is not lent again before one is stored. */
+  #hasFailed = false;
 
   constructor(job: Job, lostCount: number, place: Place, settling: Settling, holder: Holder) {
     this.job = job;
@@ -87,13 +89,16 @@ export class EmbeddedDelivery implements Delivery {
     this.#claim();
     this.#ended();
     for (;;) {
-      this.#holder.hold(false);
+      const isLent = !this.#hasFailed;
+      if (isLent) this.#holder.hold(false);
       try {
         await store();
+        if (!isLent) this.#holder.hold(false);
         this.#holder.gone();
         return;
       } catch (error) {
-        this.#holder.hold(true);
+        if (isLent) this.#holder.hold(true);
+        this.#hasFailed = true;
         const { kind } = error as SqliteFailure;
         if (this.isLost || kind === 'ended') throw this.#lost(error);
         if (kind !== 'full') {

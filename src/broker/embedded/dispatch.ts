@@ -70,7 +70,7 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
     if (read === undefined) return;
     storage.fetch([lane.id, read.after, read.limit]).then(
       (fetched) => {
-        lane.line.wasRead(itemsOf(lane.id, fetched), fetched.isCut);
+        lane.line.wasRead(itemsOf(lane.id, fetched), fetched.isCut, fetched.rows.at(-1)?.[0]);
         pump(lane);
       },
       (error: unknown) => {

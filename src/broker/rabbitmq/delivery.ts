@@ -34,6 +34,12 @@ export function outgoingJob(job: Job, route: Route): Outgoing {
   };
 }
 
+export function outgoingDead(names: Names, job: Job, death: Death): Outgoing {
+  const outgoing = outgoingJob(job, { exchange: names.dead, key: `${job.queue}.${job.lane}` });
+  const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
+  return { ...outgoing, properties: { ...outgoing.properties, headers } };
+}
+
 const done = Promise.resolve();
 
 export class RabbitDelivery implements Delivery {
@@ -88,13 +94,7 @@ export class RabbitDelivery implements Delivery {
   }
 
   deadLetter(death: Death): Promise<void> {
-    const { job } = this;
-    const outgoing = outgoingJob(job, {
-      exchange: this.#settling.names.dead,
-      key: `${job.queue}.${job.lane}`,
-    });
-    const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
-    return this.#replaceBy({ ...outgoing, properties: { ...outgoing.properties, headers } });
+    return this.#replaceBy(outgoingDead(this.#settling.names, this.job, death));
   }
 
   /** Publishes and confirms first, acks then: a crash between the two makes a duplicate, the other order a loss. */
