@@ -89,7 +89,8 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
         start: id * PLACES_PER_LANE,
         async read(after, limit) {
           const fetched = await storage.fetch([id, after, limit]);
-          return { items: itemsOf(fetched, queue, lane), isCut: fetched.isCut };
+          const items = itemsOf(fetched, queue, lane);
+          return { items, isCut: fetched.isCut, upTo: fetched.rows.at(-1)?.[0] };
         },
         isUp: () => !settling.isOver(),
         clock,

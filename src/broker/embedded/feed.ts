@@ -15,14 +15,18 @@ export interface Feed<Item extends Placed> {
   consumers(): number;
 }
 
+export interface ReadItems<Item> {
+  readonly items: readonly Item[];
+  /** More lies behind the last row. */
+  readonly isCut: boolean;
+  /** The place of the last row, if that has not become an item. */
+  readonly upTo?: number | undefined;
+}
+
 export interface FeedOptions<Item extends Placed> {
   /** The place before the first. */
   readonly start: number;
-  /** `isCut`: more lies behind the last of them. */
-  readonly read: (
-    after: number,
-    limit: number,
-  ) => Promise<{ readonly items: readonly Item[]; readonly isCut: boolean }>;
+  readonly read: (after: number, limit: number) => Promise<ReadItems<Item>>;
   /** The file is open, and not yet closed. */
   readonly isUp: () => boolean;
   readonly clock: Clock;
@@ -53,8 +57,8 @@ export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Fee
     const next = line.nextRead();
     if (next === undefined) return;
     options.read(next.after, next.limit).then(
-      ({ items, isCut }) => {
-        line.wasRead(items, isCut);
+      ({ items, isCut, upTo }) => {
+        line.wasRead(items, isCut, upTo);
         pump();
       },
       (error: unknown) => {

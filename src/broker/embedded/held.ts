@@ -26,6 +26,8 @@ export class HeldRow {
   readonly #holder: Holder;
   readonly #store: () => Promise<void>;
   #isSettled = false;
+  /** A settle has failed: its place in the prefetch is not lent again before one is stored. */
+  #hasFailed = false;
 
   /** @param store  removes the row as done with */
   constructor(keeper: Keeper, holder: Holder, store: () => Promise<void>) {
@@ -64,13 +66,16 @@ export class HeldRow {
   protected async settle(store: () => Promise<void>): Promise<void> {
     this.#claim();
     for (;;) {
-      this.#holder.hold(false);
+      const isLent = !this.#hasFailed;
+      if (isLent) this.#holder.hold(false);
       try {
         await store();
+        if (!isLent) this.#holder.hold(false);
         this.#holder.gone();
         return;
       } catch (error) {
-        this.#holder.hold(true);
+        if (isLent) this.#holder.hold(true);
+        this.#hasFailed = true;
         const { kind } = error as SqliteFailure;
         if (this.isLost || kind === 'ended') throw this.#lost(error);
         if (kind !== 'full') {

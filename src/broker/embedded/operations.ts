@@ -42,8 +42,8 @@ export interface Counted {
   readonly dead: number;
 }
 
-/** What a fetch brings at most, in bytes of bodies beyond the first. */
-const FETCH_BYTES = 4 * 1024 * 1024;
+/** What a fetch brings and a promote moves at most, in bytes of bodies beyond the first. */
+const STEP_BYTES = 4 * 1024 * 1024;
 
 type StoredRow = [
   place: number,
@@ -78,8 +78,8 @@ export function install(db: Database): SqliteModule {
     )
     .raw();
   const selectDue = db
-    .prepare<[number, number], [number, number]>(
-      'SELECT number, lane FROM delayed WHERE due <= ? ORDER BY due, number LIMIT ?',
+    .prepare<[number, number], [number, number, number]>(
+      'SELECT number, lane, length(body) FROM delayed WHERE due <= ? ORDER BY due, number LIMIT ?',
     )
     .raw();
   const promoteOne = db.prepare<[number, number]>(
@@ -148,7 +148,7 @@ export function install(db: Database): SqliteModule {
         let size = 0;
         for (const row of selectJobs.iterate(after, (lane + 1) * PLACES_PER_LANE, limit)) {
           size += row[5].length;
-          if (size > FETCH_BYTES && rows.length > 0) return pack(rows, true, handOver);
+          if (size > STEP_BYTES && rows.length > 0) return pack(rows, true, handOver);
           rows.push(row);
         }
         return pack(rows, rows.length === limit, handOver);
@@ -178,7 +178,14 @@ export function install(db: Database): SqliteModule {
       },
       'engine.promote'([nowMs, limit]: Promote): Promoted {
         const due = selectDue.all(nowMs, limit);
-        for (const [old, lane] of due) {
+        const moved = new Set<number>();
+        let steps = 0;
+        let size = 0;
+        for (const [old, lane, length] of due) {
+          size += length;
+          if (size > STEP_BYTES && steps > 0) break;
+          steps += 1;
+          moved.add(lane);
           number += 1;
           promoteOne.run(lane * PLACES_PER_LANE + number, old);
           deleteDelayed.run(old);
@@ -186,9 +193,9 @@ export function install(db: Database): SqliteModule {
           counts.add('jobs', lane, 1);
         }
         return {
-          lanes: [...new Set(due.map(([, lane]) => lane))],
+          lanes: [...moved],
           nextDueMs: selectNextDue.get() ?? null,
-          isCut: due.length === limit,
+          isCut: due.length === limit || steps < due.length,
         };
       },
       'engine.count'(): Counted {

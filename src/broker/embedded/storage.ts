@@ -45,8 +45,14 @@ const FULL_FOR_MS = 1_000;
 const FAULT_FOR_MS = 5_000;
 
 export function createStorage(thread: SqliteThread, clock: Clock): Storage {
-  let fullUntilMs = 0;
-  let faulted: { readonly message: string; readonly untilMs: number } | undefined;
+  let fullAtMs = Number.NEGATIVE_INFINITY;
+  let faulted: { readonly message: string; readonly atMs: number } | undefined;
+
+  /** Over, too, when the clock was set back meanwhile: that could be by years. */
+  function isWithin(ms: number, sinceMs: number): boolean {
+    const passedMs = clock.now() - sinceMs;
+    return passedMs >= 0 && passedMs < ms;
+  }
 
   async function call(operation: string, argument: unknown, bytes?: Buffer): Promise<unknown> {
     try {
@@ -59,8 +65,8 @@ export function createStorage(thread: SqliteThread, clock: Clock): Storage {
 
   function note({ kind, message }: SqliteFailure): void {
     if (kind === 'fault' || kind === 'ended') return;
-    faulted = { message, untilMs: clock.now() + FAULT_FOR_MS };
-    if (kind === 'full') fullUntilMs = clock.now() + FULL_FOR_MS;
+    faulted = { message, atMs: clock.now() };
+    if (kind === 'full') fullAtMs = clock.now();
   }
 
   return {
@@ -73,8 +79,9 @@ export function createStorage(thread: SqliteThread, clock: Clock): Storage {
     suspect: (take) => call('engine.suspect', take) as Promise<Fetched>,
     promote: (promote) => call('engine.promote', promote) as Promise<Promoted>,
     count: () => call('engine.count', undefined) as Promise<Counted>,
-    isFull: () => clock.now() < fullUntilMs,
-    fault: () => (faulted !== undefined && clock.now() < faulted.untilMs ? faulted.message : undefined),
+    isFull: () => isWithin(FULL_FOR_MS, fullAtMs),
+    fault: () =>
+      faulted !== undefined && isWithin(FAULT_FOR_MS, faulted.atMs) ? faulted.message : undefined,
   };
 }
 

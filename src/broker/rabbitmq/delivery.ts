@@ -34,6 +34,12 @@ export function outgoingJob(job: Job, route: Route): Outgoing {
   };
 }
 
+export function outgoingDead(names: Names, job: Job, death: Death): Outgoing {
+  const outgoing = outgoingJob(job, { exchange: names.dead, key: `${job.queue}.${job.lane}` });
+  const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
+  return { ...outgoing, properties: { ...outgoing.properties, headers } };
+}
+
 export class RabbitDelivery extends HeldMessage implements Delivery {
   readonly job: Job;
   readonly lostCount: number;
@@ -72,13 +78,7 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
   }
 
   deadLetter(death: Death): Promise<void> {
-    const { job } = this;
-    const outgoing = outgoingJob(job, {
-      exchange: this.#settling.names.dead,
-      key: `${job.queue}.${job.lane}`,
-    });
-    const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
-    return this.#replaceBy({ ...outgoing, properties: { ...outgoing.properties, headers } });
+    return this.#replaceBy(outgoingDead(this.#settling.names, this.job, death));
   }
 
   protected override name(): string {

@@ -36,8 +36,10 @@ export const LONGEST_DELAY_MS = (2 ** DELAY_LEVELS - 1) * DELAY_UNIT_MS;
 const LANE_DELIVERY_LIMIT = 1_000;
 /** Lost this often in its lane, a job is moved to the suspects. */
 export const SUSPECT_AFTER = 3;
-/** Suspects run one at a time, so here losses are charged to the job itself. */
-const SUSPECT_DELIVERY_LIMIT = 5;
+/** Suspects run one at a time, so here losses are charged to the job itself: lost this often, it goes to the dead letters. */
+export const DEAD_AFTER = 5;
+/** A backstop: the broker allows so many redeliveries, so by itself it would dead-letter at one loss more. */
+const SUSPECT_DELIVERY_LIMIT = DEAD_AFTER;
 /** Dead letters and events have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
 const NO_DELIVERY_LIMIT = 1_000_000_000;
 
