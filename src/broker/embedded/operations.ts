@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
+import { eventOperations } from './event-operations.js';
 import { buryFrom, type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -40,6 +41,7 @@ export interface Promoted {
 export interface Counted {
   readonly lanes: readonly (readonly [id: number, jobs: number, delayed: number, suspects: number])[];
   readonly dead: number;
+  readonly batches: number;
 }
 
 /** What a fetch brings and a promote moves at most, in bytes of bodies beyond the first. */
@@ -70,8 +72,8 @@ export function install(db: Database): SqliteModule {
     .raw();
   const deleteJob = db.prepare<[number]>('DELETE FROM jobs WHERE place = ?');
   const deleteSuspect = db.prepare<[number]>('DELETE FROM suspects WHERE place = ?');
-  const buryJob = db.prepare<[string, string, number, number, number]>(buryFrom('jobs'));
-  const burySuspect = db.prepare<[string, string, number, number, number]>(buryFrom('suspects'));
+  const buryJob = db.prepare<[number, string, string, number, number, number]>(buryFrom('jobs'));
+  const burySuspect = db.prepare<[number, string, string, number, number, number]>(buryFrom('suspects'));
   const selectSuspects = db
     .prepare<[number], StoredRow>(
       'SELECT place, id, type, headers, lost, body FROM suspects WHERE place > ? ORDER BY place',
@@ -90,8 +92,8 @@ export function install(db: Database): SqliteModule {
   const selectCounts = db
     .prepare<[], [number, number, number, number]>('SELECT id, jobs, delayed, suspects FROM lanes')
     .raw();
-  const selectDead = db.prepare<[], number>("SELECT value FROM facts WHERE name = 'dead'").pluck();
-  /** Rises over all lanes, so that no place is used twice while the file is open. */
+  const selectFact = db.prepare<[string], number>('SELECT value FROM facts WHERE name = ?').pluck();
+  /** Rises over all lanes and tables, so that no place is used twice while the file is open. */
   let number = 0;
 
   function store([lane, due, [id, type, headers]]: Publish, body: Buffer): void {
@@ -160,7 +162,15 @@ export function install(db: Database): SqliteModule {
         if (remove(place)) store(next, body);
       },
       'engine.bury'([place, reason, failure, atMs]: Bury): void {
-        (place < 0 ? burySuspect : buryJob).run(reason, failure, atMs, laneOf(place), Math.abs(place));
+        number += 1;
+        (place < 0 ? burySuspect : buryJob).run(
+          number,
+          reason,
+          failure,
+          atMs,
+          laneOf(place),
+          Math.abs(place),
+        );
         if (remove(place)) counts.addDead(1);
       },
       'engine.suspect'(
@@ -200,8 +210,16 @@ export function install(db: Database): SqliteModule {
       },
       'engine.count'(): Counted {
         counts.write();
-        return { lanes: selectCounts.all(), dead: selectDead.get() ?? 0 };
+        return {
+          lanes: selectCounts.all(),
+          dead: selectFact.get('dead') ?? 0,
+          batches: selectFact.get('batches') ?? 0,
+        };
       },
+      ...eventOperations(db, counts, () => {
+        number += 1;
+        return number;
+      }),
     },
     beforeCommit: () => counts.write(),
     rolledBack: () => counts.forget(),

@@ -38,9 +38,7 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
       },
     );
     link.onLost.delete(sending.withdraw);
-    if (isSent) link.channel.ack(message);
-    else link.channel.reject(message, false);
-    link.settled();
+    link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
     settling.afterWrite();
   }
 

@@ -1,14 +1,18 @@
-/** The consuming channels that are open, and an orderly end for them. */
+/** The consuming channels that are open, what is in hand on each, and an orderly end for them. */
 import type { Channel } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 
 /** A channel together with whether it still carries settles, and who wants to know when it does not. */
 export interface Link {
   readonly channel: Channel;
-  isAlive: boolean;
+  readonly isAlive: boolean;
   readonly onLost: Set<() => void>;
-  /** Call it after each settle. */
-  settled(): void;
+  /** A message has come on it, to be settled. */
+  took(): void;
+  /** Writes the settle of one of these. Throws when the channel is closing. */
+  settle(write: (channel: Channel) => void): void;
+  /** Nothing more is wanted of it: it is closed once all that it took is settled. */
+  retire(): void;
 }
 
 export interface Links {
@@ -29,27 +33,19 @@ const UNDER_WAY = 32;
 const BURST_MS = 500;
 
 export function createLinks(clock: Clock): Links {
-  const links = new Map<Link, Burst>();
+  const links = new Set<FollowedLink>();
   return {
     follow(channel) {
-      const burst = createBurst();
-      const link: Link = { channel, isAlive: true, onLost: new Set(), settled: burst.note };
-      links.set(link, burst);
+      const link = new FollowedLink(channel, clock);
+      links.add(link);
       channel.on('close', () => {
-        link.isAlive = false;
         links.delete(link);
-        for (const tell of [...link.onLost]) tell();
-        link.onLost.clear();
+        link.ended();
       });
       return link;
     },
     async close() {
-      await Promise.all(
-        [...links].map(async ([link, burst]) => {
-          if (burst.isOn()) await Promise.race([sleep(clock, BURST_MS), lossOf(link)]);
-          if (link.isAlive) await briefly(clock, Promise.race([link.channel.close(), lossOf(link)]));
-        }),
-      );
+      await Promise.all([...links].map((link) => briefly(clock, link.close())));
     },
   };
 }
@@ -73,9 +69,58 @@ function createBurst(): Burst {
   };
 }
 
-/** A `close()` whose connection breaks meanwhile never settles by itself. */
-function lossOf(link: Link): Promise<void> {
-  return new Promise((resolve) => link.onLost.add(resolve));
+class FollowedLink implements Link {
+  readonly channel: Channel;
+  readonly onLost: Set<() => void> = new Set();
+  isAlive = true;
+  readonly #clock: Clock;
+  readonly #burst = createBurst();
+  #unsettled = 0;
+  #isRetired = false;
+  #closing: Promise<unknown> | undefined;
+
+  constructor(channel: Channel, clock: Clock) {
+    this.channel = channel;
+    this.#clock = clock;
+  }
+
+  took(): void {
+    this.#unsettled += 1;
+  }
+
+  settle(write: (channel: Channel) => void): void {
+    write(this.channel);
+    this.#burst.note();
+    this.#unsettled -= 1;
+    this.#closeWhenDone();
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    this.#closeWhenDone();
+  }
+
+  /** Resolves when the broker has answered. A `close()` whose connection breaks meanwhile never settles by itself. */
+  close(): Promise<unknown> {
+    this.#closing ??= this.#closeAfterBurst(new Promise<void>((resolve) => this.onLost.add(resolve)));
+    return this.#closing;
+  }
+
+  async #closeAfterBurst(ended: Promise<void>): Promise<void> {
+    if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
+    if (this.isAlive) await Promise.race([this.channel.close(), ended]);
+  }
+
+  ended(): void {
+    this.isAlive = false;
+    for (const tell of [...this.onLost]) tell();
+    this.onLost.clear();
+  }
+
+  #closeWhenDone(): void {
+    if (!this.#isRetired || this.#unsettled > 0 || !this.isAlive) return;
+    this.close().catch(() => {}); // It was closed already.
+  }
 }
 
 /** Waits for an answer of the broker: a closed channel rejects at once, a silent peer never answers, and neither keeps us. */

@@ -40,7 +40,7 @@ export const SUSPECT_AFTER = 3;
 export const DEAD_AFTER = 5;
 /** A backstop: the broker allows so many redeliveries, so by itself it would dead-letter at one loss more. */
 const SUSPECT_DELIVERY_LIMIT = DEAD_AFTER;
-/** The dead letters have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
+/** Dead letters and events have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
 const NO_DELIVERY_LIMIT = 1_000_000_000;
 
 export interface Topology {
@@ -54,6 +54,10 @@ export interface Names {
   readonly due: string;
   readonly suspects: string;
   readonly dead: string;
+  /** The exchange of event batches, and the queue in which they wait. */
+  readonly events: string;
+  readonly recorder: string;
+  readonly control: string;
   delayLevel(level: number): string;
   lane(queue: string, lane: Lane): string;
   suspectsOf(queue: string): string;
@@ -65,6 +69,9 @@ function namesOf(prefix: string): Names {
     due: `${prefix}.due`,
     suspects: `${prefix}.suspects`,
     dead: `${prefix}.dead`,
+    events: `${prefix}.events`,
+    recorder: `${prefix}.recorder`,
+    control: `${prefix}.control`,
     delayLevel: (level) => `${prefix}.delay.${String(level).padStart(2, '0')}`,
     lane: (queue, lane) => `${prefix}.jobs.${queue}.${lane}`,
     suspectsOf: (queue) => `${prefix}.suspects.${queue}`,
@@ -104,6 +111,11 @@ export function describeTopology(prefix: string, queues: readonly string[]): Top
     { kind: 'exchange', name: names.dead, type: 'fanout' },
     quorumQueue(names.dead, NO_DELIVERY_LIMIT),
     { kind: 'bindQueue', queue: names.dead, exchange: names.dead, key: '' },
+    { kind: 'exchange', name: names.events, type: 'fanout' },
+    quorumQueue(names.recorder, NO_DELIVERY_LIMIT),
+    { kind: 'bindQueue', queue: names.recorder, exchange: names.events, key: '' },
+    // Each process binds a queue of its own connection.
+    { kind: 'exchange', name: names.control, type: 'fanout' },
     { kind: 'exchange', name: names.jobs, type: 'direct' },
     { kind: 'exchange', name: names.suspects, type: 'topic' },
     // A job that is due for a queue that is gone must not wedge the delay level it waits in.
