@@ -75,8 +75,8 @@ describe('the worker pool', () => {
     await turns();
     expect(script.calls.map((call) => call.job.queue).sort()).to.deep.equal(['default', 'default', 'mail']);
     expect(pool.stats.queues).to.deep.equal([
-      { queue: 'default', active: 2, waiting: 2, concurrency: 2, prefetch: 10 + 6 + 2 },
-      { queue: 'mail', active: 1, waiting: 1, concurrency: 1, prefetch: 5 + 3 + 1 },
+      { queue: 'default', active: 2, waiting: 2, concurrency: 2, prefetch: 10 + 6 + 2, isPaused: false },
+      { queue: 'mail', active: 1, waiting: 1, concurrency: 1, prefetch: 5 + 3 + 1, isPaused: false },
     ]);
     for (const call of script.calls) call.resolve();
     await turns();
