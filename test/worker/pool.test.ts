@@ -17,7 +17,7 @@ describe('the worker pool', () => {
     });
     await pool.start();
     expect(broker.sources.map(({ queue, lane, prefetch }) => `${queue}.${lane} ${prefetch}`)).to.deep.equal([
-      'default.high 42',
+      'default.high 49',
       'default.normal 30',
       'default.low 10',
       'mail.high 5',
