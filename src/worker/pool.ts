@@ -139,7 +139,8 @@ export function createPool(options: PoolOptions): Pool {
    * A suspect that must run alone does so before the lanes open: were it to kill this process, no job of theirs would be
    * in its hands. `start` does not wait for it, for it may take as long as its time limit.
    */
-  async function open(): Promise<void> {
+  async function open(openOthers: () => Promise<void>): Promise<void> {
+    if (stopping.signal.aborted) return;
     const warning = timeoutWarning(defaults.timeoutMs, consumerTimeoutMs);
     if (warning !== undefined) log.warn({ timeoutMs: defaults.timeoutMs }, warning);
     const suspect = await suspects.take();
@@ -148,20 +149,15 @@ export function createPool(options: PoolOptions): Pool {
       return;
     }
     const running = suspect === undefined ? Promise.resolve() : suspects.run(suspect);
-    await openLanes();
+    await openOthers();
     void running.then(suspects.keepRunning);
   }
 
   /** Without orders nothing runs: a cancelled job would. `start` waits for them, but not as long as a store may be away. */
   async function begin(): Promise<void> {
     const isKnown = orders.follow();
-    if (await waitAtMost(clock, START_PATIENCE_MS, isKnown)) return open();
-    void isKnown.then(async () => {
-      await open().catch((error: unknown) => {
-        log.error({ err: error }, 'the lanes cannot be consumed; it is tried again');
-      });
-      await openLanesInTheEnd();
-    });
+    if (await waitAtMost(clock, START_PATIENCE_MS, isKnown)) return open(openLanes);
+    void isKnown.then(() => open(openLanesInTheEnd));
   }
 
   function giveBackWaiting(): void {
