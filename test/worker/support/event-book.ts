@@ -7,6 +7,8 @@ export interface EventBook extends Pick<EventSender, 'tell' | 'record'> {
   readonly events: readonly JobEvent[];
   /** The kinds of what was said of one job, or of all. */
   kinds(id?: string): EventKind[];
+  /** Resolves once so many of this kind were said. */
+  until(kind: EventKind, count: number): Promise<void>;
   /** From now on nothing is confirmed until `release`. */
   withhold(): void;
   release(): void;
@@ -19,14 +21,29 @@ export function createEventBook(): EventBook {
   const failures: Error[] = [];
   let confirming = Promise.resolve();
   let release = (): void => {};
+  let waiting: { kind: EventKind; count: number; resolve: () => void }[] = [];
+  const isReached = ({ kind, count }: { kind: EventKind; count: number }): boolean =>
+    events.filter((event) => event.kind === kind).length >= count;
+
+  function add(event: JobEvent): void {
+    events.push(event);
+    const reached = waiting.filter((one) => one.kind === event.kind && isReached(one));
+    waiting = waiting.filter((one) => !reached.includes(one));
+    for (const { resolve } of reached) resolve();
+  }
+
   return {
     events,
     kinds: (id) => events.filter((event) => id === undefined || event.id === id).map((event) => event.kind),
-    tell: (event) => void events.push(event),
+    tell: add,
+    until(kind, count) {
+      if (isReached({ kind, count })) return Promise.resolve();
+      return new Promise((resolve) => waiting.push({ kind, count, resolve }));
+    },
     async record(event) {
       const failure = failures.shift();
       if (failure !== undefined) throw failure;
-      events.push(event);
+      add(event);
       await confirming;
     },
     withhold() {
