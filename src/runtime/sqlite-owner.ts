@@ -37,7 +37,7 @@ const CACHE_KIB = 32_768;
 /** WAL pages after which a commit also tidies the WAL up: often enough that each time is short. */
 const CHECKPOINT_PAGES = 2_000;
 
-/** Then the rest of the batch is not tried one by one: that could take long. */
+/** So many of one kind have found no room: the rest of that kind in the batch is not tried, which could take long. */
 const MOST_TOO_LARGE = 8;
 
 interface Opened {
@@ -54,11 +54,12 @@ async function open(): Promise<Opened> {
   const lock = takeLock(Sqlite);
   refuseRemains();
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
+  const version = versionOf(db); // First of all, so that a file that is none of ours is left as it is.
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
   db.pragma(`cache_size = -${CACHE_KIB}`);
   db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-  migrate(db);
+  migrate(db, version);
   const installed: SqliteModule[] = [];
   for (const url of modules) {
     const { install } = (await import(url)) as { install: (db: Database) => SqliteModule };
@@ -76,13 +77,17 @@ async function open(): Promise<Opened> {
 
 /** An exclusive lock on a file of its own, so that the data can still be read by other programs. A kill releases it. */
 function takeLock(Sqlite: typeof import('better-sqlite3')): Database {
-  const lock = new Sqlite(lockFile, { timeout: LOCK_TIMEOUT_MS });
+  let lock: Database | undefined;
   try {
+    lock = new Sqlite(lockFile, { timeout: LOCK_TIMEOUT_MS });
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (cause) {
-    lock.close();
-    if (failureOfError(cause, lockFile).kind !== 'busy') throw cause;
+    lock?.close();
+    const failure = failureOfError(cause, lockFile);
+    if (failure.kind === 'corrupt')
+      throw new SqliteFailure('foreign', `${lockFile} is not a file of Sluice: remove it, it holds no data`);
+    if (failure.kind !== 'busy') throw failure;
     throw new SqliteFailure(
       'in_use',
       `another Sluice process uses the folder ${dirname(file)}, and the built-in engine is one process: stop the other one, ` +
@@ -91,17 +96,27 @@ function takeLock(Sqlite: typeof import('better-sqlite3')): Database {
   }
 }
 
-/** SQLite would begin anew beside the log of a file that is gone, and throw the log away. */
+/**
+ * SQLite would begin anew beside the log of a file that is gone or empty, and throw the log away. And it would go on without
+ * a log that is gone: one ends in good order only together with its index, which is removed first.
+ */
 function refuseRemains(): void {
   const log = `${file}-wal`;
-  if (existsSync(file) || !existsSync(log) || statSync(log).size === 0) return;
-  throw new SqliteFailure(
-    'corrupt',
-    `${file} is missing, but its log ${log} is there: put the file back; to start empty, move the folder away`,
-  );
+  const bytesOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytesOf(file) === 0 && bytesOf(log) > 0)
+    throw new SqliteFailure(
+      'corrupt',
+      `${file} is ${existsSync(file) ? 'empty' : 'missing'}, but its log ${log} is there: put the file back; to start empty, move the folder away`,
+    );
+  if (existsSync(file) && existsSync(`${file}-shm`) && !existsSync(log))
+    throw new SqliteFailure(
+      'corrupt',
+      `${log} is missing, and with it what was written last: put it back; to go on without it, remove ${file}-shm`,
+    );
 }
 
-function migrate(db: Database): void {
+/** @throws SqliteFailure  `foreign`, `newer` */
+function versionOf(db: Database): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   const owner = Number(db.pragma('application_id', { simple: true }));
   const isEmpty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
@@ -115,6 +130,10 @@ function migrate(db: Database): void {
         'run that release, or set DATA_DIR to another folder',
     );
   }
+  return version;
+}
+
+function migrate(db: Database, version: number): void {
   for (let next = version; next < schema.length; next++) {
     db.transaction(() => {
       db.exec(schema[next] ?? '');
@@ -140,17 +159,19 @@ function runBatch(
   }
   // One of them failed by itself, or needs more room than there is: each gets a transaction of its own, so that it fails
   // alone. On a full disk what ends a job still goes through, and makes room.
-  let tooLarge = 0;
+  const tooLarge = new Map<number, number>();
   const results: unknown[] = [];
   const failures: (FailureMessage | undefined)[] = [];
   for (const i of all) {
+    const kind = batch.operations[i] ?? -1;
+    const sofar = tooLarge.get(kind) ?? 0;
     try {
-      if (tooLarge >= MOST_TOO_LARGE) throw new SqliteFailure('full', `no space is left for ${file}`);
+      if (sofar >= MOST_TOO_LARGE) throw new SqliteFailure('full', `no space is left for ${file}`);
       results[i] = transact(opened, batch, [i], blocks)[i];
       failures[i] = undefined;
     } catch (thrown) {
       failures[i] = failureMessage(thrown);
-      if (failures[i]?.kind === 'full') tooLarge += 1;
+      if (failures[i]?.kind === 'full') tooLarge.set(kind, sofar + 1);
     }
   }
   return { kind: 'done', results, failures, blocks };
@@ -181,8 +202,8 @@ function transact(
     return results;
   } catch (thrown) {
     blocks.length = before;
+    for (const module of opened.modules) module.rolledBack?.(); // First: a rollback can fail, too.
     if (db.inTransaction) db.exec('ROLLBACK'); // SQLite has done it by itself when the disk is full or failed.
-    for (const module of opened.modules) module.rolledBack?.();
     throw thrown;
   }
 }
