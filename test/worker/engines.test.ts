@@ -73,7 +73,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
       closing.push(() => bench.close());
       const broker = await bench.open();
       const watched = counting(broker);
-      const book = createEventBook();
+      const book = createEventBook((event) => broker.events.publish(Buffer.from(JSON.stringify(event))).done);
       const registers = createRegisters();
       const pool: Pool = createPool({
         broker: watched,
@@ -88,7 +88,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
         events: book,
         resultMaxBytes: 1000,
         readOrders: () => registers.read(),
-        onAnnouncement: (listener) => registers.listen(listener),
+        onAnnouncement: (listener) => broker.events.onAnnouncement(listener),
       });
       closing.push(() => pool.stop());
       await pool.start();
@@ -99,7 +99,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
       };
       const order = (fields: Partial<QueueOrder>) => {
         registers.queues = [{ queue: 'default', isPaused: false, ...fields }];
-        registers.announce();
+        return broker.events.announce();
       };
       const queue = () => {
         const [stats] = pool.stats.queues;
@@ -121,7 +121,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
       const other = await publish();
       const scheduled = await publish({ dueAtMs: Date.now() + 200 });
       registers.cancels = [retrying, running, queued, scheduled].map(({ id }) => ({ id, run: 1 }));
-      registers.announce();
+      await broker.events.announce();
       await new Promise((resolve) => call.context.signal.addEventListener('abort', resolve));
       call.reject(call.context.signal.reason);
       (await script.call(2)).resolve();
@@ -149,7 +149,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
       await Promise.all(Array.from({ length: count }, () => publish()));
       for (const reached of [100, 300]) {
         await book.until('succeeded', reached);
-        order({ isPaused: true });
+        await order({ isPaused: true });
         await until(() => queue().isPaused && pool.stats.held === 0);
         const done = book.kinds().filter((kind) => kind === 'succeeded').length;
         for (let turns = 0; turns < 20; turns++) await turn();
@@ -157,7 +157,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
           done,
           true,
         ]);
-        order({});
+        await order({});
       }
       await book.until('succeeded', count);
       await until(() => pool.stats.held === 0);
@@ -185,7 +185,7 @@ for (const [engine, openBench] of Object.entries(engines)) {
       await Promise.all(Array.from({ length: count }, () => publish()));
       let reached = 0;
       for (const concurrency of [7, 1, 4]) {
-        order({ concurrency });
+        await order({ concurrency });
         await until(() => queue().concurrency === concurrency && queue().active <= concurrency);
         most = 0;
         reached += 60;

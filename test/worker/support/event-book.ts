@@ -16,7 +16,10 @@ export interface EventBook extends Pick<EventSender, 'tell' | 'record'> {
   failNext(error: Error): void;
 }
 
-export function createEventBook(): EventBook {
+/** @param bringOut  makes an event durable */
+export function createEventBook(
+  bringOut: (event: JobEvent) => Promise<void> = () => Promise.resolve(),
+): EventBook {
   const events: JobEvent[] = [];
   const failures: Error[] = [];
   let confirming = Promise.resolve();
@@ -45,6 +48,7 @@ export function createEventBook(): EventBook {
       if (failure !== undefined) throw failure;
       add(event);
       await confirming;
+      await bringOut(event);
     },
     withhold() {
       confirming = new Promise((resolve) => {
