@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { RetryLater } from '../../src/job/errors.js';
+import { Cancelled, RetryLater } from '../../src/job/errors.js';
 import { runWithDeadline, ShuttingDown, TimedOut, waitAtMost } from '../../src/worker/deadline.js';
 import { createManualClock, turns } from '../support/manual-clock.js';
 
@@ -135,6 +135,33 @@ describe('a course under a deadline', () => {
     await clock.advance(1);
     expect(await course.ended).to.deep.equal({ kind: 'aborted' });
     expect(await course.released).to.equal('ignored');
+  });
+
+  it('counts the result of work that is cancelled and still comes to one', async () => {
+    const { course, resolve, signal } = setup();
+    course.cancel();
+    expect(signal.reason).to.be.instanceOf(Cancelled);
+    resolve('just in time');
+    expect(await course.ended).to.deep.equal({ kind: 'returned', value: 'just in time' });
+  });
+
+  it('is cancelled, whatever cancelled work throws, also when it is aborted afterwards', async () => {
+    const { course, reject, signal } = setup();
+    course.cancel();
+    course.abort();
+    reject(new RetryLater(5));
+    expect(await course.ended).to.deep.equal({ kind: 'cancelled' });
+    expect(signal.reason).to.be.instanceOf(Cancelled);
+  });
+
+  it('is cancelled after the grace when the work ignores it, its deadline or not', async () => {
+    const { clock, course } = setup();
+    await clock.advance(999);
+    course.cancel();
+    await clock.advance(50);
+    expect(await course.ended).to.deep.equal({ kind: 'cancelled' });
+    expect(await course.released).to.equal('ignored');
+    expect(clock.pending).to.equal(0);
   });
 
   it('stays as it ended when aborted afterwards or twice', async () => {
