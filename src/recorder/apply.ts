@@ -42,12 +42,7 @@ async function applySound(items: readonly Sound[], records: Records, nowMs: numb
 }
 
 /** One delivery that was refused: its events in halves, then its receipt, so that no acceptance is on record before its row. */
-async function applyApart(
-  item: Sound,
-  records: Records,
-  nowMs: number,
-  refusal: unknown,
-): Promise<number> {
+async function applyApart(item: Sound, records: Records, nowMs: number, refusal: unknown): Promise<number> {
   const { part, origin, raw } = item;
   const { receipt, events } = part;
   if (receipt === undefined) {

@@ -5,14 +5,20 @@
  * at the first look has been recorded by the second. Then all that has not ended and is older than the first look is lost.
  */
 import type { AuditReport } from '../api/audit.js';
-import type { Broker, Inspection } from '../broker/broker.js';
+import type { Inspection } from '../broker/broker.js';
 import type { Clock } from '../runtime/clock.js';
 import type { AuditReader, Books, SourceBooks } from '../store/audit.js';
 import { auditOf, type BrokerCounts, gapsOf, livingOf, MOST_NAMED, mayHold, waitingIn } from './audit.js';
 
+/** Of an inspection: what the audit counts. */
+export type Inspected = Pick<Inspection, 'lanes' | 'suspects' | 'deadLetters'> & {
+  readonly delayed: number;
+  readonly events: number;
+};
+
 export interface AuditorOptions {
   readonly audit: AuditReader;
-  readonly broker: Pick<Broker, 'inspect'>;
+  readonly broker: { inspect(): Promise<Inspected> };
   readonly clock: Clock;
 }
 
@@ -136,7 +142,7 @@ function seqsOf(sources: readonly SourceBooks[]): ReadonlyMap<string, number> {
   return new Map(sources.map(({ source, lastSeq }) => [source, lastSeq]));
 }
 
-function countsOf({ lanes, suspects, delayed, deadLetters, events }: Inspection): BrokerCounts {
+function countsOf({ lanes, suspects, delayed, deadLetters, events }: Inspected): BrokerCounts {
   const ready = new Map<string, number>();
   for (const lane of lanes) ready.set(lane.queue, (ready.get(lane.queue) ?? 0) + lane.ready);
   return {

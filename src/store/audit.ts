@@ -142,9 +142,7 @@ export function createAuditReader({ build, read }: Sql): AuditReader {
       const [counted] = await read<{ readonly count: number }>(
         old.select(({ fn }) => fn.countAll<number>().as('count')).compile(),
       );
-      const rows = await read<{ readonly id: string }>(
-        old.select('id').orderBy('id').limit(limit).compile(),
-      );
+      const rows = await read<{ readonly id: string }>(old.select('id').orderBy('id').limit(limit).compile());
       return { count: counted?.count ?? 0, ids: rows.map(({ id }) => id) };
     },
   };

@@ -9,7 +9,7 @@ export const settledStates = ['succeeded', 'cancelled', 'discarded'] as const sa
 const endedStates = states.filter(hasEnded);
 
 export interface Retention {
-  /** When the oldest of the newest `jobs` settled jobs finished, or undefined when there are no more than that. */
+  /** Before when settled jobs have to have finished to be beyond the newest `jobs` of them; undefined when there are no more than that. */
   finishedBeforeNewest(jobs: number): Promise<number | undefined>;
   /**
    * Deletes jobs in one of these states that finished before then, oldest first, with their attempts and payloads, and counts them in
@@ -24,17 +24,19 @@ export interface Retention {
 
 export function createRetention({ dialect, build, read, write }: Sql): Retention {
   function doomed(among: readonly State[], finishedBeforeMs: number, limit: number) {
-    return build
-      .selectFrom('sluice_jobs')
-      .where('state', 'in', [...among])
-      .where('finished_at_ms', '<', finishedBeforeMs)
-      // A replay may have been published, and its event is on its way.
-      .where(({ or, eb }) =>
-        or([eb('claimed_until_ms', 'is', null), eb('claimed_until_ms', '<', finishedBeforeMs)]),
-      )
-      .orderBy('finished_at_ms')
-      .orderBy('id')
-      .limit(limit);
+    return (
+      build
+        .selectFrom('sluice_jobs')
+        .where('state', 'in', [...among])
+        .where('finished_at_ms', '<', finishedBeforeMs)
+        // A replay may have been published, and its event is on its way.
+        .where(({ or, eb }) =>
+          or([eb('claimed_until_ms', 'is', null), eb('claimed_until_ms', '<', finishedBeforeMs)]),
+        )
+        .orderBy('finished_at_ms')
+        .orderBy('id')
+        .limit(limit)
+    );
   }
 
   /** A statement of SQLite cannot both delete and count, but its transactions run one after the other. */
@@ -105,18 +107,22 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
 
   return {
     async finishedBeforeNewest(jobs) {
-      const [oldest] = await read<{ readonly finished_at_ms: number }>(
-        build
-          .selectFrom('sluice_jobs')
+      const settled = build.selectFrom('sluice_jobs').where('state', 'in', [...settledStates]);
+      const [counted] = await read<{ readonly count: number }>(
+        settled.select(({ fn }) => fn.countAll<number>().as('count')).compile(),
+      );
+      const tooMany = (counted?.count ?? 0) - jobs;
+      if (tooMany <= 0) return undefined;
+      const [newest] = await read<{ readonly finished_at_ms: number }>(
+        settled
           .select('finished_at_ms')
-          .where('state', 'in', [...settledStates])
           .where('finished_at_ms', 'is not', null)
-          .orderBy('finished_at_ms', 'desc')
-          .offset(jobs)
+          .orderBy('finished_at_ms')
+          .offset(tooMany - 1)
           .limit(1)
           .compile(),
       );
-      return oldest === undefined ? undefined : oldest.finished_at_ms + 1;
+      return newest === undefined ? undefined : newest.finished_at_ms + 1;
     },
 
     async deleteJobs(among, finishedBeforeMs, limit) {
@@ -143,10 +149,7 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
               .where(({ or, and, eb }) =>
                 or([
                   eb('job.run', '>', eb.ref('sluice_cancels.run')),
-                  and([
-                    eb('job.run', '=', eb.ref('sluice_cancels.run')),
-                    eb('job.state', 'in', endedStates),
-                  ]),
+                  and([eb('job.run', '=', eb.ref('sluice_cancels.run')), eb('job.state', 'in', endedStates)]),
                 ]),
               ),
           ),

@@ -10,7 +10,14 @@
 import type { Sql } from './sql.js';
 
 const words = {
-  sqlite: { big: 'INTEGER', int: 'INTEGER', id: 'TEXT', bytes: 'BLOB', serial: 'INTEGER PRIMARY KEY', end: 'STRICT' },
+  sqlite: {
+    big: 'INTEGER',
+    int: 'INTEGER',
+    id: 'TEXT',
+    bytes: 'BLOB',
+    serial: 'INTEGER PRIMARY KEY',
+    end: 'STRICT',
+  },
   // Ids and names are compared byte by byte, whatever the language of the database: the order of pages must not depend on it.
   postgres: {
     big: 'bigint',
@@ -86,9 +93,11 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       last_seq ${big} NOT NULL,
       held ${int} NOT NULL,
       has_ended ${int} NOT NULL,
-      contiguous_through ${big} NOT NULL DEFAULT 0,
+      counted_through ${big} NOT NULL DEFAULT 0,
       accepted ${big} NOT NULL DEFAULT 0,
-      accepted_again ${big} NOT NULL DEFAULT 0
+      accepted_again ${big} NOT NULL DEFAULT 0,
+      gaps TEXT NOT NULL DEFAULT '[]',
+      books_version TEXT NOT NULL DEFAULT ''
     ) ${end};
 
     CREATE TABLE sluice_source_batches (
@@ -112,7 +121,8 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
 
     CREATE TABLE sluice_totals (
       state TEXT PRIMARY KEY,
-      count ${big} NOT NULL
+      count ${big} NOT NULL,
+      accepted ${big} NOT NULL
     ) ${end};
 
     CREATE TABLE sluice_quarantine (
