@@ -38,6 +38,8 @@ export function storeErrorOf(thrown: unknown, place: string): StoreUnavailable |
     return new StoreRefused(`the database at ${place} does not take this (${state}: ${detail})`, {
       cause: thrown,
     });
+  if (thrown instanceof NewerSchema)
+    return new StoreUnavailable(`the database at ${place} cannot be used: ${detail}`, { cause: thrown });
   return new StoreUnavailable(
     `the database at ${place} ${complaintOf(state)} (${detail})${adviceOn(state)}`,
     {
