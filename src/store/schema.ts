@@ -13,16 +13,16 @@ const words = {
   sqlite: {
     big: 'INTEGER',
     int: 'INTEGER',
-    id: 'TEXT',
+    key: 'TEXT',
     bytes: 'BLOB',
     serial: 'INTEGER PRIMARY KEY',
     end: 'STRICT',
   },
-  // Ids and names are compared byte by byte, whatever the language of the database: the order of pages must not depend on it.
+  // What is compared is compared byte by byte: pages and merges must not depend on the language of the database.
   postgres: {
     big: 'bigint',
     int: 'integer',
-    id: 'text COLLATE "C"',
+    key: 'text COLLATE "C"',
     bytes: 'bytea',
     serial: 'bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
     end: '',
@@ -30,18 +30,18 @@ const words = {
 } as const;
 
 export function schemaOf(dialect: Sql['dialect']): readonly string[] {
-  const { big, int, id, bytes, serial, end } = words[dialect];
+  const { big, int, key, bytes, serial, end } = words[dialect];
   return [
     `
     CREATE TABLE sluice_jobs (
-      id ${id} PRIMARY KEY,
-      type ${id} NOT NULL,
-      queue ${id} NOT NULL,
+      id ${key} PRIMARY KEY,
+      type ${key} NOT NULL,
+      queue ${key} NOT NULL,
       lane TEXT NOT NULL,
       is_accepted ${int} NOT NULL,
       max_attempts ${int},
       expires_at_ms ${big},
-      trace_id TEXT,
+      trace_id ${key},
       position ${big} NOT NULL,
       tie ${big} NOT NULL,
       state TEXT NOT NULL,
@@ -54,10 +54,10 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       result_cut_from ${big},
       reason TEXT,
       failure TEXT,
-      error_group ${id},
+      error_group ${key},
       progress_position ${big} NOT NULL,
       percent ${dialect === 'sqlite' ? 'REAL' : 'double precision'},
-      note TEXT,
+      note ${key},
       claimed_run ${int},
       claimed_until_ms ${big}
     ) ${end};
@@ -66,7 +66,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     CREATE INDEX sluice_jobs_by_group ON sluice_jobs (error_group, finished_at_ms, id) WHERE error_group IS NOT NULL;
 
     CREATE TABLE sluice_attempts (
-      id ${id} NOT NULL,
+      id ${key} NOT NULL,
       run ${int} NOT NULL,
       attempt ${int} NOT NULL,
       rank ${int} NOT NULL,
@@ -79,13 +79,13 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ) ${end};
 
     CREATE TABLE sluice_payloads (
-      id ${id} PRIMARY KEY,
+      id ${key} PRIMARY KEY,
       run ${int} NOT NULL,
-      payload TEXT NOT NULL
+      payload ${key} NOT NULL
     ) ${end};
 
     CREATE TABLE sluice_sources (
-      source ${id} PRIMARY KEY,
+      source ${key} PRIMARY KEY,
       role TEXT NOT NULL,
       host TEXT NOT NULL,
       first_at_ms ${big} NOT NULL,
@@ -101,7 +101,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ) ${end};
 
     CREATE TABLE sluice_source_batches (
-      source ${id} NOT NULL,
+      source ${key} NOT NULL,
       seq ${big} NOT NULL,
       accepted ${int} NOT NULL,
       accepted_again ${int} NOT NULL,
@@ -110,7 +110,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
 
     CREATE TABLE sluice_flow (
       bucket_ms ${big} NOT NULL,
-      queue ${id} NOT NULL,
+      queue ${key} NOT NULL,
       accepted ${int} NOT NULL,
       succeeded ${int} NOT NULL,
       retried ${int} NOT NULL,
@@ -134,23 +134,23 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ) ${end};
 
     CREATE TABLE sluice_cancels (
-      id ${id} NOT NULL,
+      id ${key} NOT NULL,
       run ${int} NOT NULL,
       at_ms ${big} NOT NULL,
       PRIMARY KEY (id, run)
     ) ${end};
 
     CREATE TABLE sluice_queue_orders (
-      queue ${id} PRIMARY KEY,
+      queue ${key} PRIMARY KEY,
       is_paused ${int} NOT NULL,
       concurrency ${int},
       purged_through_ms ${big}
     ) ${end};
 
     CREATE TABLE sluice_idempotency_keys (
-      owner ${id} NOT NULL,
-      key ${id} NOT NULL,
-      job_id ${id} NOT NULL,
+      owner ${key} NOT NULL,
+      key ${key} NOT NULL,
+      job_id ${key} NOT NULL,
       due_at_ms ${big} NOT NULL,
       body_hash TEXT NOT NULL,
       lease_until_ms ${big} NOT NULL,
