@@ -52,6 +52,20 @@ export class Undecodable extends SluiceError {
   }
 }
 
+/** The database of the store cannot be used at the moment: away, starting, full or read-only. Nothing was changed; the same may be tried again. */
+export class StoreUnavailable extends SluiceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('store_unavailable', message, options);
+  }
+}
+
+/** The database works, but does not take this content; trying the same again fails the same way. Nothing was changed. */
+export class StoreRefused extends SluiceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('store_refused', message, options);
+  }
+}
+
 /** Thrown by a handler: try again after `delayMs`. Costs an attempt. */
 export class RetryLater extends Error {
   readonly delayMs: number;

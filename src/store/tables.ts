@@ -1,0 +1,149 @@
+/**
+ * The tables of the store as kysely sees them: the same names and columns on SQLite and PostgreSQL. All begin with `sluice_`: the
+ * file is shared with the built-in engine, which has a table `jobs` of its own, and a PostgreSQL database often with other programs.
+ * Flags are 0 or 1, times ms since the epoch, JSON is text.
+ */
+import type { Generated } from 'kysely';
+
+export interface Database {
+  sluice_jobs: JobsTable;
+  sluice_attempts: AttemptsTable;
+  sluice_payloads: PayloadsTable;
+  sluice_sources: SourcesTable;
+  sluice_source_batches: SourceBatchesTable;
+  sluice_flow: FlowTable;
+  sluice_totals: TotalsTable;
+  sluice_quarantine: QuarantineTable;
+  sluice_cancels: CancelsTable;
+  sluice_queue_orders: QueueOrdersTable;
+  sluice_idempotency_keys: IdempotencyKeysTable;
+}
+
+/** `JobRow` of job/fold. */
+export interface JobsTable {
+  id: string;
+  type: string;
+  queue: string;
+  lane: string;
+  is_accepted: number;
+  max_attempts: number | null;
+  expires_at_ms: number | null;
+  trace_id: string | null;
+  position: number;
+  tie: number;
+  /** As recorded: scheduled and retrying ones whose due time has come are displayed as queued. */
+  state: string;
+  run: number;
+  attempt: number;
+  due_at_ms: number;
+  started_at_ms: number | null;
+  finished_at_ms: number | null;
+  result: string | null;
+  result_cut_from: number | null;
+  reason: string | null;
+  failure: string | null;
+  error_group: string | null;
+  progress_position: number;
+  percent: number | null;
+  note: string | null;
+  /** The run after this one may be begun by one process alone until `claimed_until_ms`. */
+  claimed_run: number | null;
+  claimed_until_ms: number | null;
+}
+
+/** Failed attempts. Primary key (id, run, attempt). */
+export interface AttemptsTable {
+  id: string;
+  run: number;
+  attempt: number;
+  rank: number;
+  tie: number;
+  outcome: string;
+  started_at_ms: number | null;
+  ended_at_ms: number;
+  failure: string;
+}
+
+/** Payloads of jobs that can be replayed. Primary key id. */
+export interface PayloadsTable {
+  id: string;
+  run: number;
+  payload: string;
+}
+
+/** Processes that send events. `contiguous_through` and the sums before it are written by the recorder's upkeep. */
+export interface SourcesTable {
+  source: string;
+  role: string;
+  host: string;
+  /** By the clock of the recorder. */
+  first_at_ms: number;
+  last_at_ms: number;
+  /** From the receipt of this greatest seq: */
+  last_seq: number;
+  held: number;
+  has_ended: number;
+  /** Batches 1 to this one have all come; their counts are in the two sums, and they are no more in sluice_source_batches. */
+  contiguous_through: Generated<number>;
+  accepted: Generated<number>;
+  accepted_again: Generated<number>;
+}
+
+/** Batches that came and are not compacted yet. Primary key (source, seq). */
+export interface SourceBatchesTable {
+  source: string;
+  seq: number;
+  accepted: number;
+  accepted_again: number;
+}
+
+/** Primary key (bucket_ms, queue). */
+export interface FlowTable {
+  bucket_ms: number;
+  queue: string;
+  accepted: number;
+  succeeded: number;
+  retried: number;
+  dead: number;
+  cancelled: number;
+}
+
+/** Rows that retention has deleted, by state. */
+export interface TotalsTable {
+  state: string;
+  count: number;
+}
+
+export interface QuarantineTable {
+  id: Generated<number>;
+  origin: string;
+  reason: string;
+  raw: Uint8Array;
+  at_ms: number;
+}
+
+/** Primary key (id, run). */
+export interface CancelsTable {
+  id: string;
+  run: number;
+  at_ms: number;
+}
+
+export interface QueueOrdersTable {
+  queue: string;
+  is_paused: number;
+  concurrency: number | null;
+  purged_through_ms: number | null;
+}
+
+/** Primary key (owner, key). */
+export interface IdempotencyKeysTable {
+  owner: string;
+  key: string;
+  job_id: string;
+  due_at_ms: number;
+  body_hash: string;
+  lease_until_ms: number;
+  expires_at_ms: number;
+  is_done: number;
+}
