@@ -10,7 +10,14 @@
 import type { Sql } from './sql.js';
 
 const words = {
-  sqlite: { big: 'INTEGER', int: 'INTEGER', id: 'TEXT', bytes: 'BLOB', serial: 'INTEGER PRIMARY KEY', end: 'STRICT' },
+  sqlite: {
+    big: 'INTEGER',
+    int: 'INTEGER',
+    id: 'TEXT',
+    bytes: 'BLOB',
+    serial: 'INTEGER PRIMARY KEY',
+    end: 'STRICT',
+  },
   // Ids and names are compared byte by byte, whatever the language of the database: the order of pages must not depend on it.
   postgres: {
     big: 'bigint',
