@@ -2,6 +2,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Inspection } from '../broker/broker.js';
 import type { Log } from '../runtime/log.js';
+import { within } from './within.js';
 
 export interface InspectionOptions {
   readonly registry: Registry;
@@ -67,16 +68,4 @@ export function createInspectionMetrics(options: InspectionOptions): InspectionM
       return refreshing;
     },
   };
-}
-
-async function within<Value>(ask: () => Promise<Value>, timeoutMs: number): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([ask(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -5,6 +5,7 @@ import type { BrokerStats, Inspection } from '../broker/broker.js';
 import type { Job } from '../job/job.js';
 import type { Log } from '../runtime/log.js';
 import { createInspectionMetrics } from './inspection.js';
+import { createReadSideMetrics, type ReadSide } from './read-side.js';
 
 /** What the HTTP side tells. */
 export interface HttpMetrics {
@@ -38,7 +39,11 @@ export interface MetricsOptions {
   readonly brokerStats?: Readonly<BrokerStats>;
   /** Asked at scrape, on `serve` and `start`; a failure leaves its series out. */
   readonly inspect?: () => Promise<Inspection>;
-  /** How long a scrape waits for `inspect`, in ms. */
+  /** Asked at scrape as well. */
+  readonly readSide?: ReadSide;
+  /** Read at scrape: events that lie in the spool of this process. */
+  readonly spooled?: () => number;
+  /** How long a scrape waits for these, in ms. */
   readonly inspectTimeoutMs?: number;
 }
 
@@ -85,6 +90,18 @@ export function createMetrics(options: MetricsOptions): Metrics {
         log: options.log,
       })
     : undefined;
+  const timeoutMs = options.inspectTimeoutMs ?? INSPECT_TIMEOUT_MS;
+  const readSide = options.readSide
+    ? createReadSideMetrics({ registry, ...options.readSide, timeoutMs, log: options.log })
+    : undefined;
+  if (options.spooled) {
+    addPulled(
+      registry,
+      'sluice_events_spooled',
+      'Events that wait on the disk of this process.',
+      options.spooled,
+    );
+  }
   if (options.brokerStats) addBrokerMetrics(registry, options.brokerStats);
 
   return {
@@ -94,7 +111,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchPool: (read) => addPoolMetrics(registry, read),
     contentType: registry.contentType,
     async render() {
-      await inspection?.refresh();
+      await Promise.all([inspection?.refresh(), readSide?.refresh()]);
       return registry.metrics();
     },
   };
@@ -180,16 +197,8 @@ function createJobMetrics(registry: Registry, typeOf: Label, queueOf: Label): Jo
 }
 
 function addBrokerMetrics(registry: Registry, stats: Readonly<BrokerStats>): void {
-  const pulled = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const pulled = (name: string, help: string, read: () => number): void =>
+    addPulled(registry, name, help, read);
   pulled('sluice_publish_unconfirmed', 'Publishes that wait for their confirm.', () => stats.unconfirmed);
   pulled('sluice_broker_up', '1 while connected to the broker.', () => Number(stats.isUp));
   pulled('sluice_broker_blocked', '1 while the broker holds back publishes.', () => Number(stats.isBlocked));
@@ -200,6 +209,17 @@ function addBrokerMetrics(registry: Registry, stats: Readonly<BrokerStats>): voi
     collect() {
       this.reset();
       this.inc(stats.reconnects);
+    },
+  });
+}
+
+function addPulled(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
     },
   });
 }

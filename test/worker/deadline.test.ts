@@ -161,7 +161,7 @@ describe('a course under a deadline', () => {
     await clock.advance(50);
     expect(await course.ended).to.deep.equal({ kind: 'cancelled' });
     expect(await course.released).to.equal('ignored');
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('stays as it ended when aborted afterwards or twice', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Handler } from '../../src/handler/define.js';
 import { Cancelled, DeadLetter } from '../../src/job/errors.js';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, graceMs, jobOf, scriptedHandler } from './support/pool-bench.js';
 
 async function setup(options: Parameters<typeof benchOf>[1] = {}, fields: Partial<Handler> = {}) {

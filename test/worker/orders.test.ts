@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 import { createDelivery } from './support/scripted-broker.js';
 
@@ -119,7 +119,7 @@ describe('the orders of operators', () => {
     expect(registers.listeners).to.equal(0);
     registers.announce();
     await clock.advance(60_000);
-    expect([registers.reads, clock.pending]).to.deep.equal([1, 0]);
+    expect([registers.reads, clock.waiting]).to.deep.equal([1, 0]);
   });
 
   it('do not keep a stop waiting while they cannot be read', async () => {
@@ -129,7 +129,7 @@ describe('the orders of operators', () => {
     await turns();
     await pool.stop();
     await turns();
-    expect([broker.calls, clock.pending]).to.deep.equal([[], 0]);
+    expect([broker.calls, clock.waiting]).to.deep.equal([[], 0]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { QueueOrder } from '../../src/job/orders.js';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 import { createDelivery } from './support/scripted-broker.js';
 
@@ -153,7 +153,7 @@ describe('a paused queue', () => {
     await pause();
     await pool.stop();
     await turns();
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 });
 
