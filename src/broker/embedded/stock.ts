@@ -37,6 +37,8 @@ export interface EmbeddedStockOptions {
 }
 
 const IN_HAND = 256;
+/** Kept among the headers of a dead letter that never was a job. */
+const CONTENT_TYPE = 'sluice-content-type';
 
 export function createEmbeddedSource({ thread, dataDir, clock }: EmbeddedStockOptions): StockSource {
   const store = createStore(thread);
@@ -110,7 +112,7 @@ export function createEmbeddedTarget(
         const { queue, lane, body, death } = parcel.letter;
         const { reason, failure, atMs } = death;
         const letter = [textOf(parcel.letter.messageId), textOf(parcel.letter.type)] as const;
-        const headers = headersText(parcel.letter.headers);
+        const headers = headersText(parcel.letter);
         await store.putDead(
           [
             [...letter, headers],
@@ -190,14 +192,21 @@ function letterOf(
   const kept: Failure = { name: 'Error', message: failure, ...objectOf(failure) };
   return {
     ...envelopeOf(row, body),
+    ...contentTypeOf(row),
     queue,
     lane,
     death: { reason: reason as DeathReason, failure: kept, atMs },
   };
 }
 
-function envelopeOf({ id, type, headers }: StockRow, body: Buffer) {
-  return { messageId: id, type, headers: headers === null ? {} : (objectOf(headers) ?? { headers }), body };
+function envelopeOf({ id, type, headers: text }: StockRow, body: Buffer) {
+  const { [CONTENT_TYPE]: _, ...headers } = text === null ? {} : (objectOf(text) ?? { headers: text });
+  return { messageId: id, type, headers, body };
+}
+
+function contentTypeOf({ headers }: StockRow): { readonly contentType?: string } {
+  const contentType = headers === null ? undefined : objectOf(headers)?.[CONTENT_TYPE];
+  return typeof contentType === 'string' ? { contentType } : {};
 }
 
 /** The object in a JSON text, or undefined when there is none. */
@@ -211,8 +220,9 @@ function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /** The headers of what is no job are anybody's; bytes among them are kept as Node writes them into JSON. */
-function headersText(headers: DeadLetter['headers']): string | null {
-  return Object.keys(headers).length === 0 ? null : JSON.stringify(headers);
+function headersText({ headers, contentType }: DeadLetter): string | null {
+  const kept = contentType === undefined ? headers : { ...headers, [CONTENT_TYPE]: contentType };
+  return Object.keys(kept).length === 0 ? null : JSON.stringify(kept);
 }
 
 function textOf(value: unknown): string {
