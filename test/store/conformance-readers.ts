@@ -3,10 +3,10 @@ import { expect } from 'chai';
 import { Invalid } from '../../src/job/errors.js';
 import type { JobFilter } from '../../src/store/store.js';
 import { rejectionOf } from '../broker/inbox.js';
-import type { Bench } from './conformance.js';
+import type { StorePair } from './pair.js';
 import { accepted, died, jobNumber, recordingOf, retried, startMs, succeeded } from './rows.js';
 
-export function exerciseReaders(bench: Bench): void {
+export function exerciseReaders(bench: StorePair): void {
   async function idsOf(filter: JobFilter, nowMs: number, limit = 3): Promise<string[]> {
     const ids: string[] = [];
     for (let cursor: string | undefined; ; ) {

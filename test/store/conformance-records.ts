@@ -6,7 +6,7 @@ import { type AttemptRow, fold, type JobRow } from '../../src/job/fold.js';
 import { builderOf } from '../../src/store/builders.js';
 import type { SqlStore } from '../../src/store/sql-store.js';
 import { anyEvent } from '../job/support/any-event.js';
-import type { Bench } from './conformance.js';
+import { clear, type StorePair } from './pair.js';
 import { accepted, jobNumber, receiptOf, recordingOf, startMs, succeeded } from './rows.js';
 
 async function contentOf(store: SqlStore, ids: readonly string[]) {
@@ -23,15 +23,10 @@ async function contentOf(store: SqlStore, ids: readonly string[]) {
   return { rows, attempts, payloads };
 }
 
-function clear({ sql }: SqlStore): Promise<unknown> {
-  const tables = ['sluice_jobs', 'sluice_attempts', 'sluice_payloads'] as const;
-  return sql.write(tables.map((table) => sql.build.deleteFrom(table).compile()));
-}
-
-export function exerciseRecords(bench: Bench): void {
+export function exerciseRecords(bench: StorePair): void {
   it('merges as the pure fold does: any events, in any batches, any order, again, by several recorders at once', async function () {
     this.timeout(120_000);
-    const other = await bench.another();
+    const { other } = bench;
     const batches = fc.array(fc.array(anyEvent, { minLength: 1, maxLength: 6 }), {
       minLength: 1,
       maxLength: 6,
@@ -58,7 +53,7 @@ export function exerciseRecords(bench: Bench): void {
 
   it('takes recordings of any size, and lets several recorders write the same jobs in opposite order', async () => {
     const jobs = Array.from({ length: 1_111 }, (_, i) => jobNumber(i));
-    const other = await bench.another();
+    const { other } = bench;
     await Promise.all(
       [bench.store, other, bench.store, other].map((store, i) => {
         const events = jobs.map((job) => (i % 2 === 0 ? accepted(job) : succeeded(job)));

@@ -1,10 +1,10 @@
 /** The conformance suite's part about the registers and the idempotency keys. */
 import { expect } from 'chai';
 import type { IdempotencyReservation } from '../../src/store/store.js';
-import type { Bench } from './conformance.js';
+import type { StorePair } from './pair.js';
 import { accepted, died, jobNumber, recordingOf, startMs, succeeded } from './rows.js';
 
-export function exerciseRegisters(bench: Bench): void {
+export function exerciseRegisters(bench: StorePair): void {
   it('keeps orders to cancel until their run has ended and is recorded', async () => {
     const { registers, records } = bench.store;
     const [ending, unknown] = [jobNumber(1), jobNumber(2)];
@@ -49,7 +49,7 @@ export function exerciseRegisters(bench: Bench): void {
 
   it('gives the right to replay to one of many, and again when it was not used in time or the next run has died', async () => {
     const job = jobNumber(1);
-    const other = await bench.another();
+    const { other } = bench;
     await bench.store.records.record(recordingOf([died(job, startMs)]));
     const claims = await Promise.all(
       Array.from({ length: 12 }, (_, i) =>
@@ -82,7 +82,7 @@ export function exerciseRegisters(bench: Bench): void {
   };
 
   it('gives an idempotency key to one of many, and shows the others who has it', async () => {
-    const other = await bench.another();
+    const { other } = bench;
     const tries = Array.from({ length: 12 }, (_, i) => ({ ...reservation, jobId: jobNumber(i).id }));
     const answers = await Promise.all(
       tries.map((one, i) => (i % 2 === 0 ? bench.store : other).idempotency.reserve(one, 0)),
