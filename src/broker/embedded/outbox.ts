@@ -25,6 +25,7 @@ export interface Outbox {
 interface Entry {
   readonly bytes: number;
   readonly deadlineMs: number;
+  resolve(): void;
   reject(error: Error): void;
 }
 
@@ -56,7 +57,11 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
   }
 
   function giveUp(entry: Entry, reason: string): void {
-    if (leave(entry)) entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`));
+    if (!leave(entry)) return;
+    const stored = new Promise<void>((resolve) => {
+      entry.resolve = resolve;
+    });
+    entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`, { stored }));
   }
 
   return {
@@ -65,7 +70,7 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       if (entries.size >= 2 * window || (bytes + size > WINDOW_BYTES && entries.size > 0))
         return Promise.reject(new Refused('overloaded', `${entries.size} jobs wait for the disk`, 1_000));
       return new Promise((resolve, reject) => {
-        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, reject };
+        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, resolve, reject };
         entries.add(entry);
         bytes += size;
         sweep ??= clock.after(SWEEP_MS, sweepLate);
@@ -73,7 +78,8 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
         store().then(
           () => {
             confirmed((performance.now() - sentAtMs) / 1_000);
-            if (leave(entry)) resolve();
+            leave(entry);
+            entry.resolve(); // Of the promise, or after a timeout of the error's `stored`.
           },
           (error: Error) => {
             if (leave(entry)) reject(error);
