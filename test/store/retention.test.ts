@@ -16,18 +16,15 @@ import {
   started,
   succeeded,
 } from '../recorder/support/events.js';
-import { everyEngine, type Stores } from '../recorder/support/stores.js';
+import { everyEngine } from '../recorder/support/stores.js';
 
 const a = sourceId('a');
 const FAR_MS = Date.UTC(2030, 0, 1);
 
 for (const [engine, makeStores] of everyEngine) {
   describe(`what the store forgets, on ${engine}`, () => {
-    let stores: Stores;
-    before(() => {
-      stores = makeStores();
-    });
-    after(() => stores.close());
+    const stores = makeStores();
+    afterEach(() => stores.close());
 
     it('deletes finished jobs with all that belongs to them, and keeps them in the totals', async () => {
       const store = await stores.open();

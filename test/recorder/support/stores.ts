@@ -1,4 +1,4 @@
-/** Real stores for tests: an SQLite file of its own, and a database of its own on one private PostgreSQL server. */
+/** Real stores for tests: an SQLite file of its own, and a database of its own in PostgreSQL. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,11 +7,12 @@ import { createLog } from '../../../src/runtime/log.js';
 import { createPostgresStore } from '../../../src/store/postgres.js';
 import type { SqlStore } from '../../../src/store/sql-store.js';
 import { createSqliteStore } from '../../../src/store/sqlite.js';
-import { type PostgresServer, startPostgres } from '../../support/postgres.js';
+import { freshDatabase } from '../../support/postgres.js';
 
 export interface Stores {
   /** A started, empty store; another one on the same data with `beside`. */
   open(beside?: SqlStore): Promise<SqlStore>;
+  /** Stops those that were opened since, and removes their files. */
   close(): Promise<void>;
 }
 
@@ -32,19 +33,18 @@ export function sqliteStores(): Stores {
       return store;
     },
     async close() {
-      for (const store of opened) await store.stop();
+      for (const store of opened.splice(0)) await store.stop();
       for (const folder of folders.values()) await rm(folder, { recursive: true });
+      folders.clear();
     },
   };
 }
 
 export function postgresStores(): Stores {
-  let server: Promise<PostgresServer> | undefined;
   const urls = new Map<SqlStore, string>();
   return {
     async open(beside) {
-      server ??= startPostgres();
-      const url = (beside && urls.get(beside)) ?? (await (await server).createDatabase());
+      const url = (beside && urls.get(beside)) ?? (await freshDatabase());
       const store = createPostgresStore({ url, connections: 4, clock: systemClock, log });
       await store.start();
       urls.set(store, url);
@@ -52,7 +52,7 @@ export function postgresStores(): Stores {
     },
     async close() {
       for (const store of urls.keys()) await store.stop();
-      await (await server)?.remove();
+      urls.clear();
     },
   };
 }
