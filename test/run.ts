@@ -1,8 +1,10 @@
-/** `npm test`: sets everything up, runs mocha, and closes with `N passed, N failed`. Arguments go to mocha; folders are searched. */
+/** `npm test`: sets everything up, runs mocha, and closes with `N passed, N failed`. Arguments name files or folders; options go to mocha. */
 import { spawn, spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import type { Counts, StillOpen } from './support/counting-reporter.js';
 import { createGuard } from './support/guard.js';
 import { installPostgres } from './support/install-postgres.js';
@@ -12,6 +14,10 @@ import { findRabbitmq, startNode } from './support/rabbitmq.js';
 
 /** How long a finished run may take to end; what is left open then is a fault of a test or of the product. */
 const ENDING_MS = 10_000;
+/** Most tests wait for servers and processes, so two cores carry three. */
+const PROCESSES = 3;
+/** More than processes, so that none is left alone with the slowest files at the end. */
+const HANDS = 12;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -26,7 +32,7 @@ async function main(): Promise<number> {
 
   const node = givenUrl ? undefined : await startNode();
   try {
-    const { counts, isWhole } = await runMocha(process.argv.slice(2), givenUrl ?? node?.url ?? '');
+    const { counts, isWhole } = await runMochas(process.argv.slice(2), givenUrl ?? node?.url ?? '');
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     if (counts.passed + counts.failed === 0) process.stdout.write('No test ran.\n');
     process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
@@ -42,26 +48,42 @@ interface Run {
   readonly isWhole: boolean;
 }
 
+/** The files are dealt out like cards, so that what lies in one folder, and takes as long, is shared. */
+async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run> {
+  const specs = specsOf(args);
+  const options = args.filter((arg) => arg.startsWith('-'));
+  const count = Math.min(HANDS, Math.ceil(specs.length / 3));
+  const hands = Array.from({ length: count }, (_, hand) => specs.filter((_spec, i) => i % count === hand));
+  const inTurn = pLimit(PROCESSES);
+  const runs = await inTurn.map(hands, (hand) => runMocha([...options, ...hand], amqpUrl));
+  const sum = (key: keyof Counts): number => runs.reduce((total, { counts }) => total + counts[key], 0);
+  return {
+    counts: { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') },
+    isWhole: runs.every(({ isWhole }) => isWhole),
+  };
+}
+
 function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
   const cli = fileURLToPath(import.meta.resolve('mocha/lib/cli/cli.js'));
   const reporter = join(root, 'test/support/counting-reporter.ts');
   const mocha = spawn(
     process.execPath,
-    ['--import', 'tsx', '--enable-source-maps', cli, '--reporter', reporter, ...withSpecs(args)],
+    ['--import', 'tsx', '--enable-source-maps', cli, '--reporter', reporter, ...args],
     {
       cwd: root,
       detached: true, // a group of its own, so that whatever it leaves behind can be ended
       env: { ...process.env, TEST_AMQP_URL: amqpUrl },
-      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     },
   );
   const guard = createGuard();
   if (mocha.pid !== undefined) guard.watch([mocha.pid]);
+  if (mocha.stdout) printBySuite(mocha.stdout);
 
   return new Promise((resolve, reject) => {
     let counts: Counts | undefined;
     let isLate = false;
-    let stillOpen: readonly string[] = [];
+    let stillOpen: readonly string[] = ['nothing that its loop could name, it does not turn'];
     mocha.on('message', (message: Counts | StillOpen) => {
       if ('stillOpen' in message) {
         stillOpen = message.stillOpen;
@@ -78,7 +100,7 @@ function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
       mocha.once('exit', () => clearTimeout(ending));
     });
     mocha.once('error', reject);
-    mocha.once('exit', (code, signal) => {
+    mocha.once('close', (code, signal) => {
       if (counts === undefined)
         process.stdout.write(`The tests did not come to their end: ${signal ?? `exit code ${code}`}\n`);
       const isWhole = counts !== undefined && code === 0 && !isLate;
@@ -92,16 +114,31 @@ function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
   });
 }
 
-/** All tests unless some are named; a folder stands for the tests below it. */
-function withSpecs(args: readonly string[]): string[] {
-  let hasSpec = false;
-  const expanded = args.map((arg) => {
-    if (arg.startsWith('-')) return arg;
-    const kind = statSync(join(root, arg), { throwIfNoEntry: false });
-    hasSpec ||= kind !== undefined || arg.includes('*');
-    return kind?.isDirectory() ? join(arg, '**/*.test.ts') : arg;
+/** Passes output on in whole suites, between which mocha leaves a line empty: those of several processes stay apart. */
+function printBySuite(output: Readable): void {
+  let held = '';
+  output.setEncoding('utf8');
+  output.on('data', (text: string) => {
+    held += text;
+    const end = held.lastIndexOf('\n\n') + 2;
+    if (end < 2) return;
+    process.stdout.write(held.slice(0, end));
+    held = held.slice(end);
   });
-  return hasSpec ? expanded : [...expanded, 'test/**/*.test.ts'];
+  output.on('end', () => process.stdout.write(held));
+}
+
+/** All tests unless some are named; a folder stands for the tests below it. */
+function specsOf(args: readonly string[]): string[] {
+  const named = args.filter((arg) => !arg.startsWith('-') && existsSync(join(root, arg)));
+  return (named.length > 0 ? named : ['test']).flatMap((name) =>
+    statSync(join(root, name)).isDirectory()
+      ? readdirSync(join(root, name), { recursive: true, encoding: 'utf8' })
+          .filter((file) => file.endsWith('.test.ts'))
+          .sort()
+          .map((file) => join(name, file))
+      : [name],
+  );
 }
 
 process.exitCode = await main();

@@ -116,11 +116,25 @@ describe('a folder that cannot be used', () => {
     expect(readFileSync(file, 'utf8')).to.match(/^these are my notes/);
   });
 
-  it('is refused when the file belongs to another program', async () => {
-    const other = new Sqlite(join(folder, 'sluice.db'));
+  it('is refused when the file belongs to another program, and the file is left alone', async () => {
+    const file = join(folder, 'sluice.db');
+    const other = new Sqlite(file);
     other.exec('CREATE TABLE theirs (id)');
     other.close();
+    const before = readFileSync(file);
     expect(await refusal(make(), 'foreign')).to.match(/not a file of Sluice/);
+    expect(readFileSync(file).equals(before)).to.equal(true);
+  });
+
+  it('is refused when its lock is none, and that one is named', async () => {
+    const lock = join(folder, 'sluice.lock');
+    writeFileSync(lock, 'this is somebody else’s\n'.repeat(100));
+    expect(await refusal(make(), 'foreign'))
+      .to.include(lock)
+      .and.match(/remove it/);
+    rmSync(lock);
+    mkdirSync(lock);
+    expect(await refusal(make(), 'readonly')).to.include(lock);
   });
 
   it('is refused when the file is cut off', async () => {
@@ -148,6 +162,21 @@ describe('a folder that cannot be used', () => {
     rmSync(join(folder, 'sluice.db'));
     expect(await refusal(make(), 'corrupt')).to.match(/is missing, but its log/);
     expect(readFileSync(join(folder, 'sluice.db-wal')).length).to.be.above(0);
+    writeFileSync(join(folder, 'sluice.db'), '');
+    expect(await refusal(make(), 'corrupt')).to.match(/is empty, but its log/);
+    expect(readFileSync(join(folder, 'sluice.db-wal')).length).to.be.above(0);
+  });
+
+  it('is refused when its log is gone but not the index of it', async () => {
+    const first = hold();
+    await first.waitForLine(/^open$/);
+    first.kill('SIGKILL');
+    await first.exited;
+    rmSync(join(folder, 'sluice.db-wal'));
+    expect(await refusal(make(), 'corrupt')).to.match(/sluice\.db-wal is missing/);
+    rmSync(join(folder, 'sluice.db-shm')); // The way out that it names.
+    const thread = make();
+    await thread.start();
   });
 
   it('is refused when it cannot be made, or stands where a file is', async () => {

@@ -131,8 +131,11 @@ async function createNode(
     stop: () => end('SIGTERM'),
     restart: boot,
     rabbitmqctl,
-    setMemoryAlarm: async (isRaised) =>
-      void (await rabbitmqctl('set_vm_memory_high_watermark', isRaised ? '0.0000001' : '0.4')),
+    async setMemoryAlarm(isRaised) {
+      await rabbitmqctl('set_vm_memory_high_watermark', isRaised ? '0.0000001' : '0.4');
+      // The command returns before the node has looked at its memory.
+      while (((await rabbitmqctl('eval', 'rabbit_alarm:get_alarms().')).trim() !== '[]') !== isRaised);
+    },
     closeAllConnections: async () => void (await rabbitmqctl('close_all_connections', 'asked by a test')),
     remove: () => {
       removed ??= end('SIGKILL').then(() => guard.release());

@@ -1,12 +1,18 @@
-/** The consuming channels that are open, and an orderly end for them. */
+/** The consuming channels that are open, what is in hand on each, and an orderly end for them. */
 import type { Channel } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 
 /** A channel together with whether it still carries settles, and who wants to know when it does not. */
 export interface Link {
   readonly channel: Channel;
-  isAlive: boolean;
+  readonly isAlive: boolean;
   readonly onLost: Set<() => void>;
+  /** A message has come on it, to be settled. */
+  took(): void;
+  /** Writes the settle of one of these. Throws when the channel is closing. */
+  settle(write: (channel: Channel) => void): void;
+  /** Nothing more is wanted of it: it is closed once all that it took is settled. */
+  retire(): void;
 }
 
 export interface Links {
@@ -22,30 +28,68 @@ export interface Links {
 const GOODBYE_TIMEOUT_MS = 2_000;
 
 export function createLinks(clock: Clock): Links {
-  const links = new Set<Link>();
+  const links = new Set<FollowedLink>();
   return {
     follow(channel) {
-      const link: Link = { channel, isAlive: true, onLost: new Set() };
+      const link = new FollowedLink(channel);
       links.add(link);
       channel.on('close', () => {
-        link.isAlive = false;
         links.delete(link);
-        for (const tell of [...link.onLost]) tell();
-        link.onLost.clear();
+        link.ended();
       });
       return link;
     },
     async close() {
-      await Promise.all(
-        [...links].map((link) => briefly(clock, Promise.race([link.channel.close(), lossOf(link)]))),
-      );
+      await Promise.all([...links].map((link) => briefly(clock, link.close())));
     },
   };
 }
 
-/** A `close()` whose connection breaks meanwhile never settles by itself. */
-function lossOf(link: Link): Promise<void> {
-  return new Promise((resolve) => link.onLost.add(resolve));
+class FollowedLink implements Link {
+  readonly channel: Channel;
+  readonly onLost: Set<() => void> = new Set();
+  isAlive = true;
+  #unsettled = 0;
+  #isRetired = false;
+  #isClosing = false;
+
+  constructor(channel: Channel) {
+    this.channel = channel;
+  }
+
+  took(): void {
+    this.#unsettled += 1;
+  }
+
+  settle(write: (channel: Channel) => void): void {
+    write(this.channel);
+    this.#unsettled -= 1;
+    this.#closeWhenDone();
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    this.#closeWhenDone();
+  }
+
+  /** Resolves when the broker has answered. A `close()` whose connection breaks meanwhile never settles by itself. */
+  close(): Promise<unknown> {
+    const ended = new Promise<void>((resolve) => this.onLost.add(resolve));
+    if (this.#isClosing) return ended;
+    this.#isClosing = true;
+    return Promise.race([this.channel.close(), ended]);
+  }
+
+  ended(): void {
+    this.isAlive = false;
+    for (const tell of [...this.onLost]) tell();
+    this.onLost.clear();
+  }
+
+  #closeWhenDone(): void {
+    if (!this.#isRetired || this.#unsettled > 0 || this.#isClosing || !this.isAlive) return;
+    this.close().catch(() => {}); // It was closed already.
+  }
 }
 
 /** Waits for an answer of the broker: a closed channel rejects at once, a silent peer never answers, and neither keeps us. */
