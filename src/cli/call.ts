@@ -3,13 +3,17 @@ import { request } from 'undici';
 import type { ClientConfig } from '../config.js';
 import { oneLine } from './terminal.js';
 
-export interface Call {
+interface Post {
   readonly path: string;
   readonly contentType: 'application/json' | 'application/x-ndjson';
   readonly body: string | Buffer;
   /** How long the server may take to answer. */
   readonly answerMs: number;
 }
+
+/** Asks for something and changes nothing: a 200 is `accepted`. */
+type Get = Pick<Post, 'path' | 'answerMs'>;
+export type Call = Post | Get;
 
 export type CallOutcome =
   | { readonly kind: 'accepted'; readonly body: Readonly<Record<string, unknown>> }
@@ -37,11 +41,11 @@ const neverSent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-export async function call(
-  { url, apiKey }: ClientConfig,
-  { path, contentType, body, answerMs }: Call,
-): Promise<CallOutcome> {
-  const headers: Record<string, string> = { 'content-type': contentType, accept: 'application/json' };
+export async function call({ url, apiKey }: ClientConfig, asked: Call): Promise<CallOutcome> {
+  const { path, answerMs } = asked;
+  const isPost = 'body' in asked;
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (isPost) headers['content-type'] = asked.contentType;
   if (apiKey !== undefined) headers['authorization'] = `Bearer ${apiKey.reveal()}`;
   let status: number;
   let text: string;
@@ -49,9 +53,9 @@ export async function call(
   let location: string | undefined;
   try {
     const answer = await request(url + path, {
-      method: 'POST',
+      method: isPost ? 'POST' : 'GET',
       headers,
-      body,
+      body: isPost ? asked.body : null,
       headersTimeout: answerMs,
       bodyTimeout: answerMs,
     });
@@ -60,10 +64,10 @@ export async function call(
     location = [answer.headers['location']].flat()[0];
     text = await readText(answer.body);
   } catch (error) {
-    return failed(url, error);
+    return failed(url, error, isPost);
   }
   const parsed = parseObject(text);
-  if (status === 202 && parsed !== undefined) return { kind: 'accepted', body: parsed };
+  if (status === (isPost ? 202 : 200) && parsed !== undefined) return { kind: 'accepted', body: parsed };
   if (status >= 200 && status < 300) {
     return {
       kind: 'unknown',
@@ -93,7 +97,7 @@ function saysUnknown(problem: unknown): boolean {
   );
 }
 
-function failed(url: string, error: unknown): CallOutcome {
+function failed(url: string, error: unknown, isPost: boolean): CallOutcome {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = error instanceof Error ? error.message || code : String(error);
   if (neverSent.has(code)) {
@@ -109,7 +113,7 @@ function failed(url: string, error: unknown): CallOutcome {
       : oneLine(reason);
   return {
     kind: 'unknown',
-    line: `the connection to ${url} failed: ${what}; it may or may not have been accepted`,
+    line: `the connection to ${url} failed: ${what}${isPost ? '; it may or may not have been accepted' : ''}`,
     body: {},
   };
 }

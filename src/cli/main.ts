@@ -9,6 +9,7 @@ import { addServe } from './serve.js';
 import { addStart } from './start.js';
 import { addSubmit } from './submit.js';
 import { CommandFailed, outliveReaders } from './terminal.js';
+import { addVerify } from './verify.js';
 import { addWork } from './work.js';
 
 /** The package's own file stands above both `src` and `dist`. */
@@ -31,7 +32,8 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or settings.');
-  for (const add of [addStart, addServe, addWork, addRecord, addSubmit, addBatch, addMove]) add(program);
+  for (const add of [addStart, addServe, addWork, addRecord, addSubmit, addBatch, addVerify, addMove])
+    add(program);
   try {
     await program.parseAsync([...argv]);
     return undefined;
