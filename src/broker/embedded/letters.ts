@@ -2,7 +2,14 @@
 import type { Envelope } from '../../job/codec.js';
 import type { DeathReason, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
-import type { DeathColumns } from './stock-operations.js';
+
+export type DeathColumns = readonly [
+  queue: string,
+  lane: string,
+  reason: string,
+  failure: string,
+  atMs: number,
+];
 
 /** Kept among the headers: no table has a column for what only letters that are no jobs need. */
 export const CONTENT_TYPE = 'sluice-content-type';
