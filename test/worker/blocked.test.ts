@@ -30,9 +30,12 @@ describe('the worker pool while RabbitMQ is short of memory', () => {
 
   it('settles nothing whose event is held back, and all of it, once, when events flow again', async () => {
     const broker = await bench.open();
-    let isGoing = false;
+    let go = (): void => {};
+    const going = new Promise<void>((resolve) => {
+      go = resolve;
+    });
     const run = async ({ attempt }: { readonly attempt: number }): Promise<void> => {
-      await until(() => isGoing);
+      await going;
       if (attempt === 1) throw new Error('again');
     };
     const { publish, book, settles, pool } = await startPoolOn(
@@ -46,7 +49,7 @@ describe('the worker pool while RabbitMQ is short of memory', () => {
     for (const attempt of [1, 2, 2, 2]) await publish({ attempt });
     await book.until('started', 4);
     await node.setMemoryAlarm(true);
-    isGoing = true;
+    go();
     await blocked;
     await book.until('retried', 1);
     await book.until('succeeded', 3);
@@ -69,9 +72,12 @@ describe('the worker pool while RabbitMQ is short of memory', () => {
     const sender = senderOf(broker, folder);
     await sender.start();
     const ids = new Set<string>();
-    let isGoing = false;
+    let go = (): void => {};
+    const going = new Promise<void>((resolve) => {
+      go = resolve;
+    });
     const run = async ({ id }: { readonly id: string }): Promise<void> => {
-      await until(() => isGoing);
+      await going;
       ids.add(id);
     };
     const { publish, settles, pool } = await startPoolOn(broker, [{ type: 'work', payload: {}, run }], 4, {
@@ -86,7 +92,7 @@ describe('the worker pool while RabbitMQ is short of memory', () => {
     // The broker says so only when something is published.
     sender.tell({ ...aboutNothing, id: randomUUID() });
     await blocked;
-    isGoing = true;
+    go();
     await until(() => settles.acked === jobs.length && pool.stats.held === 0);
     expect(broker.stats.isBlocked).to.equal(true);
     expect(sender.stats.spooled).to.be.at.least(jobs.length);
