@@ -8,6 +8,7 @@ import { Invalid, Lost, Refused, Unavailable } from '../../src/job/errors.js';
 import { lanes } from '../../src/job/job.js';
 import { longestDelayMs } from '../../src/job/retry.js';
 import type { Bench, Capabilities } from './conformance-bench.js';
+import { exerciseEvents } from './conformance-events.js';
 import { exerciseLosses } from './conformance-losses.js';
 import { exerciseSequences } from './conformance-sequences.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
@@ -18,6 +19,7 @@ export function exerciseBroker(
   capabilities: Capabilities,
 ): void {
   exercisePort(name, openBench);
+  exerciseEvents(name, openBench);
   exerciseLosses(name, openBench, capabilities);
   exerciseSequences(name, openBench, capabilities);
 }

@@ -2,7 +2,14 @@
 import type { Envelope } from '../../job/codec.js';
 import type { DeathReason, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
-import type { DeathColumns } from './stock-operations.js';
+
+export type DeathColumns = readonly [
+  queue: string,
+  lane: string,
+  reason: string,
+  failure: string,
+  atMs: number,
+];
 
 interface LetterColumns {
   readonly id: string;

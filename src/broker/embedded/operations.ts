@@ -163,7 +163,14 @@ export function install(db: Database): SqliteModule {
       },
       'engine.bury'([place, reason, failure, atMs]: Bury): void {
         number += 1;
-        (place < 0 ? burySuspect : buryJob).run(number, reason, failure, atMs, laneOf(place), Math.abs(place));
+        (place < 0 ? burySuspect : buryJob).run(
+          number,
+          reason,
+          failure,
+          atMs,
+          laneOf(place),
+          Math.abs(place),
+        );
         if (remove(place)) counts.addDead(1);
       },
       'engine.suspect'(

@@ -3,7 +3,7 @@ import { OutcomeUnknown, Unavailable } from '../../job/errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { SqliteFailure } from '../../runtime/sqlite-failure.js';
 import type { SqliteThread } from '../../runtime/sqlite-thread.js';
-import type { FetchedBatches, FetchedLetters, FetchEvents } from './event-operations.js';
+import type { FetchEvents, FetchedBatches, FetchedLetters } from './event-operations.js';
 import type {
   Bury,
   Counted,

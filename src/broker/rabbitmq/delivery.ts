@@ -68,9 +68,7 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
   override return(): Promise<void> {
     if (!this.#isSuspect) return super.return();
     const address = `${this.job.queue}.${this.job.lane}`;
-    return this.#replaceBy(
-      outgoingJob(this.job, { exchange: this.#settling.names.suspects, key: address }),
-    );
+    return this.#replaceBy(outgoingJob(this.job, { exchange: this.#settling.names.suspects, key: address }));
   }
 
   retry(next: Job): Promise<void> {

@@ -42,10 +42,9 @@ export class HeldMessage {
   }
 
   protected lost(cause?: unknown): Lost {
-    return new Lost(
-      `the delivery of ${this.name()} is gone with its channel; the broker delivers it again`,
-      { cause },
-    );
+    return new Lost(`the delivery of ${this.name()} is gone with its channel; the broker delivers it again`, {
+      cause,
+    });
   }
 
   #settle(write: (channel: Channel) => void): Promise<void> {
