@@ -1,9 +1,8 @@
-/** The events that wait for the next batch: bounded, and rid of what a later one of the same batch says better. */
+/** The events that wait for the next batch: bounded, and rid of what a later one that waits says better. */
 import type { JobEvent } from '../job/event.js';
 
-/** Of all that waits; beyond it the oldest `started` and `progressed` are dropped. */
+/** Of all that waits; beyond it the oldest `started` or `progressed` is dropped. */
 export const MOST_PENDING = 100_000;
-const DROP_AT_ONCE = 1000;
 /** Of one batch, so that neither a message nor a transaction of the recorder grows with the backlog. */
 export const MOST_EVENTS = 1000;
 const MOST_CHARACTERS = 1_048_576;
@@ -37,9 +36,24 @@ interface Entry {
 export function createPending(): Pending {
   /** Must arrive. Their number is bounded by what may be accepted and run at a time. */
   let firm: Entry[] = [];
-  /** `started` and `progressed`: nice to know. */
-  let loose: JobEvent[] = [];
+  /** Nice to know: the newest of each job, oldest first. */
+  const started = new Map<string, JobEvent>();
+  const progressed = new Map<string, JobEvent>();
   let dropped = 0;
+
+  const size = (): number => firm.length + started.size + progressed.size;
+
+  function addLoose(waiting: Map<string, JobEvent>, event: JobEvent): void {
+    waiting.delete(event.id);
+    waiting.set(event.id, event);
+    if (size() <= MOST_PENDING) return;
+    const fuller = started.size < progressed.size ? progressed : started;
+    for (const id of fuller.keys()) {
+      fuller.delete(id);
+      dropped++;
+      return;
+    }
+  }
 
   function takeFirm(): Entry[] {
     let count = 0;
@@ -55,56 +69,41 @@ export function createPending(): Pending {
     return all;
   }
 
-  function takeLoose(most: number): JobEvent[] {
-    if (most < loose.length) return loose.splice(0, most);
-    const all = loose;
-    loose = [];
-    return all;
+  function takeLoose(waiting: Map<string, JobEvent>, events: JobEvent[]): void {
+    for (const [id, event] of waiting) {
+      if (events.length >= MOST_EVENTS) return;
+      waiting.delete(id);
+      events.push(event);
+    }
   }
 
   return {
     get size() {
-      return firm.length + loose.length;
+      return size();
     },
     get dropped() {
       return dropped;
     },
     add(event, waiter) {
-      if (event.kind !== 'started' && event.kind !== 'progressed') {
-        firm.push({ event, waiter });
-        return;
-      }
-      if (firm.length + loose.length >= MOST_PENDING) dropped += loose.splice(0, DROP_AT_ONCE).length;
-      if (firm.length + loose.length < MOST_PENDING) loose.push(event);
-      else dropped++;
+      if (event.kind === 'started') return addLoose(started, event);
+      if (event.kind === 'progressed') return addLoose(progressed, event);
+      firm.push({ event, waiter });
+      // The end of an attempt says when it began.
+      const begun = started.get(event.id);
+      if (begun !== undefined && event.kind !== 'accepted' && orderOf(begun) <= orderOf(event))
+        started.delete(event.id);
     },
     take(onlyFirm) {
       const entries = takeFirm();
       const events = entries.map(({ event }) => event);
       const waiters = entries.flatMap(({ waiter }) => waiter ?? []);
-      if (onlyFirm || loose.length === 0) return { events, waiters };
-      const more = takeLoose(MOST_EVENTS - entries.length);
-      return { events: [...withoutOutdated(more, events), ...events], waiters };
+      if (!onlyFirm) {
+        takeLoose(started, events);
+        takeLoose(progressed, events);
+      }
+      return { events, waiters };
     },
   };
-}
-
-/** Without `started` of attempts whose end is among `firm`, and with the newest `progressed` of each job alone. */
-function withoutOutdated(loose: readonly JobEvent[], firm: readonly JobEvent[]): JobEvent[] {
-  const ended = new Map<string, number>();
-  for (const event of firm) {
-    if (event.kind !== 'accepted' && event.kind !== 'replayed') ended.set(event.id, orderOf(event));
-  }
-  const progressed = new Set<string>();
-  const kept: JobEvent[] = [];
-  for (const event of loose.toReversed()) {
-    if (event.kind === 'progressed') {
-      if (progressed.has(event.id)) continue;
-      progressed.add(event.id);
-    } else if ((ended.get(event.id) ?? 0) >= orderOf(event)) continue;
-    kept.push(event);
-  }
-  return kept.reverse();
 }
 
 function orderOf({ run, attempt }: JobEvent): number {

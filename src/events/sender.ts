@@ -84,7 +84,8 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   let lastBatchAtMs = 0;
   let callOffTick: () => void = () => undefined;
   let unsubscribe: () => void = () => undefined;
-  let unspooling: Promise<void> | undefined;
+  let isUnspooling = false;
+  let unspooled: Promise<void> = Promise.resolve();
   let withdrawSpooled: (() => void) | undefined;
 
   const takesPublishes = (): boolean => hasPatience && !isBlocked();
@@ -192,35 +193,47 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     unspool();
   }
 
-  /** Sends what is in the spool, one batch at a time beside what is new. */
   function unspool(): void {
-    if (unspooling !== undefined || spool.stats.files === 0) return;
-    unspooling = sendSpooled()
-      .catch((error: unknown) => log.warn({ err: error }, 'spooled events could not be sent; tried again'))
-      .finally(() => {
-        unspooling = undefined;
-      });
+    if (isUnspooling || spool.stats.files === 0 || !takesPublishes()) return;
+    isUnspooling = true;
+    unspooled = sendSpooled().catch((error: unknown) => {
+      log.warn({ err: error }, 'spooled events could not be sent; it is tried again');
+    });
   }
 
+  /** Sends what is in the spool, one batch at a time beside what is new. */
   async function sendSpooled(): Promise<void> {
-    while (phase !== 'stopped' && takesPublishes()) {
-      const spooled = await spool.next();
-      if (spooled === undefined || !takesPublishes()) return;
-      const isConfirmed = await new Promise<boolean>((resolve) => {
-        const withdraw = publishBytes(
-          spooled.batch,
-          () => resolve(true),
-          () => resolve(false),
-        );
-        withdrawSpooled = () => {
-          withdraw();
-          resolve(false);
-        };
-      });
-      withdrawSpooled = undefined;
-      if (!isConfirmed) return;
-      await spooled.remove();
+    try {
+      while (takesPublishes()) {
+        const spooled = await spool.next();
+        if (spooled === undefined) return;
+        if (!takesPublishes()) return;
+        const outcome = await sendOne(spooled.batch);
+        if (outcome === 'refused') return;
+        if (outcome === 'confirmed') await spooled.remove();
+      }
+    } finally {
+      // Within the same turn as the last look: whoever comes later begins anew.
+      isUnspooling = false;
     }
+  }
+
+  function sendOne(batch: Buffer): Promise<'confirmed' | 'refused' | 'withdrawn'> {
+    return new Promise((resolve) => {
+      const end = (outcome: 'confirmed' | 'refused' | 'withdrawn'): void => {
+        withdrawSpooled = undefined;
+        resolve(outcome);
+      };
+      const withdraw = publishBytes(
+        batch,
+        () => end('confirmed'),
+        () => end('refused'),
+      );
+      withdrawSpooled = () => {
+        withdraw();
+        end('withdrawn');
+      };
+    });
   }
 
   function tickIn(ms: number): void {
@@ -257,7 +270,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       });
       resume();
       await whenFlushed;
-      await unspooling;
+      await unspooled;
       callOffPatience();
       unsubscribe();
     }
