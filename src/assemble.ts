@@ -135,7 +135,7 @@ function engineOf(
   if (config.amqpUrls === undefined) {
     const thread = createSqliteThread({
       folder: dataDir,
-      schema,
+      schemas: { engine: schema },
       modules: [operationsUrl],
       clock,
       log,

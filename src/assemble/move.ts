@@ -109,7 +109,15 @@ function nameOf(engine: Engine): string {
 function embeddedOptions(folder: string, log: Log): EmbeddedStockOptions {
   const modules = [stockOperationsUrl];
   // A thread that fails rejects what is under way, which ends the move.
-  const thread = createSqliteThread({ folder, schema, modules, clock, log, failed() {} });
+  const thread = createSqliteThread({
+    folder,
+    use: 'move',
+    schemas: { engine: schema },
+    modules,
+    clock,
+    log,
+    failed() {},
+  });
   return { thread, dataDir: folder, clock };
 }
 

@@ -4,7 +4,8 @@
  * `full`: no space left. `readonly`: may not be written. `corrupt`: damaged, or no SQLite file. `newer`: written by a newer
  * release. `foreign`: another program's. `busy`: locked by another program. `in_use`: another process of ours has the folder.
  * `no_module`: better-sqlite3 is not there. `io`: the disk failed, so a change may or may not be on it. `ended`: the thread
- * is not running. `fault`: an operation failed by itself; its neighbours are not concerned.
+ * is not running. `content`: an operation brought what the file does not take, `fault`: it failed by itself otherwise; in both its
+ * neighbours are not concerned.
  */
 export type SqliteFailureKind =
   | 'full'
@@ -17,6 +18,7 @@ export type SqliteFailureKind =
   | 'no_module'
   | 'io'
   | 'ended'
+  | 'content'
   | 'fault';
 
 export class SqliteFailure extends Error {
@@ -38,6 +40,7 @@ const kindsOfCode: readonly (readonly [pattern: RegExp, kind: SqliteFailureKind]
   [/^(SQLITE_CORRUPT|SQLITE_NOTADB)/, 'corrupt'],
   [/^(SQLITE_BUSY|SQLITE_LOCKED)/, 'busy'],
   [/^(SQLITE_IOERR|EIO)/, 'io'],
+  [/^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/, 'content'],
   [/^(ERR_DLOPEN_FAILED|ERR_MODULE_NOT_FOUND|MODULE_NOT_FOUND)/, 'no_module'],
 ];
 
@@ -77,6 +80,7 @@ function adviceOn(kind: SqliteFailureKind, file: string, detail: string): string
     case 'foreign':
     case 'in_use':
     case 'ended':
+    case 'content':
     case 'fault':
       return `${file}: ${detail}`;
   }

@@ -34,10 +34,18 @@ export type Answer =
       readonly failures?: readonly (FailureMessage | undefined)[];
     };
 
+/**
+ * `alone`: no other process may have the folder. `shared`: several processes write the file in turns. `move`: as `shared`, but
+ * one such at a time. `read`: writes nothing, beside a writer of the same process; no locks, no migration.
+ */
+export type SqliteUse = 'alone' | 'shared' | 'move' | 'read';
+
 export interface ThreadData {
   readonly file: string;
   readonly lockFile: string;
-  readonly schema: readonly string[];
+  readonly moveLockFile: string;
+  readonly use: SqliteUse;
+  readonly schemas: Readonly<Record<string, readonly string[]>>;
   readonly modules: readonly string[];
 }
 

@@ -1,9 +1,8 @@
-/** The thread that owns one SQLite file: opens, locks and migrates it, loads the modules that know SQL, and runs batches. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+/** The thread that works on one SQLite file: opens it, loads the modules that know SQL, and runs batches. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { failureOfError, SqliteFailure } from './sqlite-failure.js';
+import { type OpenedFile, openFile } from './sqlite-file.js';
 import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
 
 /**
@@ -27,22 +26,16 @@ export interface SqliteModule {
 
 const port = parentPort;
 if (port === null) throw new Error('this file runs in a worker thread');
-const { file, lockFile, schema, modules } = workerData as ThreadData;
+const data = workerData as ThreadData;
+const { file } = data;
 
-/** "Slui"; tells our files from those of other programs (PRAGMA application_id). */
-const APPLICATION_ID = 0x536c7569;
-const BUSY_TIMEOUT_MS = 5_000;
-const LOCK_TIMEOUT_MS = 500;
-const CACHE_KIB = 32_768;
-/** WAL pages after which a commit also tidies the WAL up: often enough that each time is short. */
-const CHECKPOINT_PAGES = 2_000;
+/** Others may write the file, too: whoever means to write says so at once, and waits for its turn. */
+const begin = data.use === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE';
 
 /** Then the rest of the batch is not tried one by one: that could take long. */
 const MOST_TOO_LARGE = 8;
 
-interface Opened {
-  readonly db: Database;
-  readonly lock: Database;
+interface Opened extends OpenedFile {
   readonly modules: readonly SqliteModule[];
   readonly operations: readonly SqliteOperation[];
   readonly names: readonly string[];
@@ -50,78 +43,19 @@ interface Opened {
 
 async function open(): Promise<Opened> {
   const { default: Sqlite } = await import('better-sqlite3');
-  mkdirSync(dirname(file), { recursive: true });
-  const lock = takeLock(Sqlite);
-  refuseRemains();
-  const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
-  db.pragma('journal_mode = WAL');
-  db.pragma('synchronous = FULL');
-  db.pragma(`cache_size = -${CACHE_KIB}`);
-  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-  migrate(db);
+  const opened = openFile(Sqlite, data);
   const installed: SqliteModule[] = [];
-  for (const url of modules) {
+  for (const url of data.modules) {
     const { install } = (await import(url)) as { install: (db: Database) => SqliteModule };
-    installed.push(install(db));
+    installed.push(install(opened.db));
   }
   const all = installed.flatMap((module) => Object.entries(module.operations));
   return {
-    db,
-    lock,
+    ...opened,
     modules: installed,
     operations: all.map(([, operation]) => operation),
     names: all.map(([name]) => name),
   };
-}
-
-/** An exclusive lock on a file of its own, so that the data can still be read by other programs. A kill releases it. */
-function takeLock(Sqlite: typeof import('better-sqlite3')): Database {
-  const lock = new Sqlite(lockFile, { timeout: LOCK_TIMEOUT_MS });
-  try {
-    lock.exec('BEGIN EXCLUSIVE');
-    return lock;
-  } catch (cause) {
-    lock.close();
-    if (failureOfError(cause, lockFile).kind !== 'busy') throw cause;
-    throw new SqliteFailure(
-      'in_use',
-      `another Sluice process uses the folder ${dirname(file)}, and the built-in engine is one process: stop the other one, ` +
-        'set DATA_DIR to another folder, or set AMQP_URL in both to share the work through RabbitMQ',
-    );
-  }
-}
-
-/** SQLite would begin anew beside the log of a file that is gone, and throw the log away. */
-function refuseRemains(): void {
-  const log = `${file}-wal`;
-  if (existsSync(file) || !existsSync(log) || statSync(log).size === 0) return;
-  throw new SqliteFailure(
-    'corrupt',
-    `${file} is missing, but its log ${log} is there: put the file back; to start empty, move the folder away`,
-  );
-}
-
-function migrate(db: Database): void {
-  const version = Number(db.pragma('user_version', { simple: true }));
-  const owner = Number(db.pragma('application_id', { simple: true }));
-  const isEmpty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
-  if (owner !== APPLICATION_ID && !(isEmpty && version === 0)) {
-    throw new SqliteFailure('foreign', `${file} is not a file of Sluice: set DATA_DIR to another folder`);
-  }
-  if (version > schema.length) {
-    throw new SqliteFailure(
-      'newer',
-      `${file} was written by a newer Sluice (version ${version} of the file, this release knows ${schema.length}): ` +
-        'run that release, or set DATA_DIR to another folder',
-    );
-  }
-  for (let next = version; next < schema.length; next++) {
-    db.transaction(() => {
-      db.exec(schema[next] ?? '');
-      db.pragma(`application_id = ${APPLICATION_ID}`);
-      db.pragma(`user_version = ${next + 1}`);
-    })();
-  }
 }
 
 function runBatch(
@@ -135,7 +69,7 @@ function runBatch(
   } catch (thrown) {
     const failure = failureMessage(thrown);
     blocks.length = 0;
-    if (failure.kind !== 'fault' && failure.kind !== 'full')
+    if (failure.kind !== 'fault' && failure.kind !== 'content' && failure.kind !== 'full')
       return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
   }
   // One of them failed by itself, or needs more room than there is: each gets a transaction of its own, so that it fails
@@ -168,7 +102,7 @@ function transact(
   const handOver = (block: ArrayBuffer): void => void blocks.push(block);
   const before = blocks.length;
   const ends = offsetsOf(batch.lengths);
-  db.exec('BEGIN');
+  db.exec(begin);
   try {
     for (const i of indexes) {
       const operation = operations[batch.operations[i] ?? -1] as SqliteOperation;
@@ -207,8 +141,7 @@ try {
   const opened = await open();
   port.on('message', (message: Batch | 'close') => {
     if (message === 'close') {
-      opened.db.close();
-      opened.lock.close();
+      opened.close();
       port.close();
       return;
     }

@@ -9,13 +9,25 @@ import { type Clock, sleep } from './clock.js';
 import type { Log } from './log.js';
 import type { Service } from './service.js';
 import { SqliteFailure } from './sqlite-failure.js';
-import { type Answer, messageOf, type Operation, startOwner, type ThreadData } from './sqlite-messages.js';
+import {
+  type Answer,
+  messageOf,
+  type Operation,
+  type SqliteUse,
+  startOwner,
+  type ThreadData,
+} from './sqlite-messages.js';
 
 export interface SqliteThreadOptions {
-  /** Made when missing. One process owns it: a second one is refused at start. */
+  /** Made when missing. */
   readonly folder: string;
-  /** SQL of each version of the file, from 1; a step that was ever released is never changed, only followed by others. */
-  readonly schema: readonly string[];
+  /** Whether other processes may have the folder, too; a process that does not go with them is refused at start. Default: `alone`. */
+  readonly use?: SqliteUse;
+  /**
+   * By component, as each has versions of its own in the one file: `engine`, `store`. SQL of each version, from 1; a step that was
+   * ever released is never changed, only followed by others.
+   */
+  readonly schemas: Readonly<Record<string, readonly string[]>>;
   /** URLs of modules that the thread loads; each exports `install` (`SqliteModule`). Operation names must be unique. */
   readonly modules: readonly string[];
   readonly clock: Clock;
@@ -111,7 +123,9 @@ export function createSqliteThread(options: SqliteThreadOptions): SqliteThread {
     const data: ThreadData = {
       file,
       lockFile: join(folder, 'sluice.lock'),
-      schema: options.schema,
+      moveLockFile: join(folder, 'sluice.move.lock'),
+      use: options.use ?? 'alone',
+      schemas: options.schemas,
       modules: options.modules,
     };
     const made = startOwner(data);

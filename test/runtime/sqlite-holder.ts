@@ -6,7 +6,7 @@ import { testSchema } from './sqlite-test-module.js';
 
 const thread = createSqliteThread({
   folder: process.argv[2] ?? '',
-  schema: testSchema,
+  schemas: { engine: testSchema },
   modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
   clock: systemClock,
   log: createLog('silent'),

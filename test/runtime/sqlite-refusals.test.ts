@@ -40,7 +40,7 @@ describe('a folder that cannot be used', () => {
   function make(where = folder, schema = testSchema): SqliteThread {
     const thread = createSqliteThread({
       folder: where,
-      schema,
+      schemas: { engine: schema },
       modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
       clock: systemClock,
       log: createLog('silent'),

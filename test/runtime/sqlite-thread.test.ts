@@ -28,7 +28,7 @@ describe('the thread of an SQLite file', () => {
   function make(options: Partial<SqliteThreadOptions> = {}): SqliteThread {
     const thread = createSqliteThread({
       folder,
-      schema: testSchema,
+      schemas: { engine: testSchema },
       modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
       clock: systemClock,
       log: createLog('silent'),
@@ -166,17 +166,17 @@ describe('the thread of an SQLite file', () => {
     await add(first, 'old');
     await first.stop();
     const schema = [...testSchema, 'ALTER TABLE notes ADD COLUMN two', 'ALTER TABLE notes ADD COLUMN three'];
-    const second = await open({ schema });
+    const second = await open({ schemas: { engine: schema } });
     expect(await second.run('test.pragma', 'user_version')).to.equal(3);
     expect(await second.run('test.all', undefined)).to.deep.equal(['old']);
     await second.stop();
-    await (await open({ schema })).stop(); // Each step is there once: a second run of any would fail.
+    await (await open({ schemas: { engine: schema } })).stop(); // Each step is there once: a second run of any would fail.
   });
 
   it('leaves the file as it was when a step of its version fails', async () => {
     await (await open()).stop();
     const broken = [...testSchema, 'CREATE TABLE more (id); INSERT INTO nowhere VALUES (1)'];
-    expect(await rejectionOf(make({ schema: broken }).start()))
+    expect(await rejectionOf(make({ schemas: { engine: broken } }).start()))
       .to.have.property('message')
       .matches(/nowhere/);
     const again = await open();

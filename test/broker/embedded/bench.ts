@@ -31,7 +31,7 @@ export interface EmbeddedBench {
 export function makeThread(folder: string, options: Partial<SqliteThreadOptions> = {}): SqliteThread {
   return createSqliteThread({
     folder,
-    schema,
+    schemas: { engine: schema },
     modules: [operationsUrl],
     clock: systemClock,
     log: createLog('silent'),

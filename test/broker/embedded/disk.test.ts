@@ -19,7 +19,7 @@ describe('the built-in engine and its disk', () => {
     const testModule = new URL('../../runtime/sqlite-test-module.ts', import.meta.url).href;
     bench = createEmbeddedBench(['default', 'other'], {
       modules: [operationsUrl, testModule],
-      schema: [...schema, ...testSchema],
+      schemas: { engine: [...schema, ...testSchema] },
     });
     broker = await bench.open();
   });
