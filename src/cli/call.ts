@@ -3,19 +3,19 @@ import { request } from 'undici';
 import type { ClientConfig } from '../config.js';
 import { oneLine } from './terminal.js';
 
-interface Post {
+export interface Call {
+  /** Absent: POST. */
+  readonly method?: 'GET' | 'POST';
   readonly path: string;
-  readonly contentType: 'application/json' | 'application/x-ndjson';
-  readonly body: string | Buffer;
+  /** What is sent, with its type. */
+  readonly contentType?: 'application/json' | 'application/x-ndjson';
+  readonly body?: string | Buffer;
   /** How long the server may take to answer. */
   readonly answerMs: number;
 }
 
-/** Asks for something and changes nothing: a 200 is `accepted`. */
-type Get = Pick<Post, 'path' | 'answerMs'>;
-export type Call = Post | Get;
-
 export type CallOutcome =
+  /** Done: 202, or 200 for a GET. */
   | { readonly kind: 'accepted'; readonly body: Readonly<Record<string, unknown>> }
   /** The server said no, and accepted nothing. */
   | {
@@ -41,11 +41,12 @@ const neverSent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-export async function call({ url, apiKey }: ClientConfig, asked: Call): Promise<CallOutcome> {
-  const { path, answerMs } = asked;
-  const isPost = 'body' in asked;
+export async function call(
+  { url, apiKey }: ClientConfig,
+  { method = 'POST', path, contentType, body, answerMs }: Call,
+): Promise<CallOutcome> {
   const headers: Record<string, string> = { accept: 'application/json' };
-  if (isPost) headers['content-type'] = asked.contentType;
+  if (contentType !== undefined) headers['content-type'] = contentType;
   if (apiKey !== undefined) headers['authorization'] = `Bearer ${apiKey.reveal()}`;
   let status: number;
   let text: string;
@@ -53,9 +54,9 @@ export async function call({ url, apiKey }: ClientConfig, asked: Call): Promise<
   let location: string | undefined;
   try {
     const answer = await request(url + path, {
-      method: isPost ? 'POST' : 'GET',
+      method,
       headers,
-      body: isPost ? asked.body : null,
+      ...(body === undefined ? {} : { body }),
       headersTimeout: answerMs,
       bodyTimeout: answerMs,
     });
@@ -64,10 +65,11 @@ export async function call({ url, apiKey }: ClientConfig, asked: Call): Promise<
     location = [answer.headers['location']].flat()[0];
     text = await readText(answer.body);
   } catch (error) {
-    return failed(url, error, isPost);
+    return failed(url, error, method);
   }
   const parsed = parseObject(text);
-  if (status === (isPost ? 202 : 200) && parsed !== undefined) return { kind: 'accepted', body: parsed };
+  const isDone = status === (method === 'GET' ? 200 : 202);
+  if (isDone && parsed !== undefined) return { kind: 'accepted', body: parsed };
   if (status >= 200 && status < 300) {
     return {
       kind: 'unknown',
@@ -97,7 +99,7 @@ function saysUnknown(problem: unknown): boolean {
   );
 }
 
-function failed(url: string, error: unknown, isPost: boolean): CallOutcome {
+function failed(url: string, error: unknown, method: 'GET' | 'POST'): CallOutcome {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = error instanceof Error ? error.message || code : String(error);
   if (neverSent.has(code)) {
@@ -113,7 +115,7 @@ function failed(url: string, error: unknown, isPost: boolean): CallOutcome {
       : oneLine(reason);
   return {
     kind: 'unknown',
-    line: `the connection to ${url} failed: ${what}${isPost ? '; it may or may not have been accepted' : ''}`,
+    line: `the connection to ${url} failed: ${what}${method === 'GET' ? '' : '; it may or may not have been accepted'}`,
     body: {},
   };
 }

@@ -42,7 +42,7 @@ async function verify(options: VerifyOptions): Promise<void> {
   const client = clientOf(options);
   const untilMs = clock.now() + options.wait * 1000;
   for (;;) {
-    const outcome = await call(client, { path: '/v1/audit', answerMs: ANSWER_MS });
+    const outcome = await call(client, { method: 'GET', path: '/v1/audit', answerMs: ANSWER_MS });
     if (outcome.kind !== 'accepted') throw new CommandFailed(outcome.line, 1);
     const report = outcome.body as unknown as AuditReport;
     if (report.verdict === 'open' && clock.now() < untilMs) {
