@@ -1,9 +1,6 @@
 /** Settings as a whole: defaults, all faults at once, secrets, files, roles. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -11,18 +8,10 @@ import { laterSettings, settings } from '../src/config/settings.js';
 import { type Environment, loadClientConfig, loadConfig } from '../src/config.js';
 import { Invalid } from '../src/job/errors.js';
 import { faultsOf, hash, onlyFault, password } from './config/faults.js';
+import { useSettingsFolder } from './config/settings-folder.js';
 
 describe('settings', () => {
-  let folder: string;
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
-  });
-  after(() => rmSync(folder, { recursive: true }));
+  const { file } = useSettingsFolder();
 
   it('have the defaults of the contract', () => {
     expect(loadConfig({}, 'start')).to.deep.equal({

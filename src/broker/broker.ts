@@ -5,11 +5,14 @@
 import type { Job, Lane } from '../job/job.js';
 import type { Death } from '../job/outcome.js';
 import type { Health, Service } from '../runtime/service.js';
+import type { EventChannel } from './event-channel.js';
 
 export interface Broker extends Service {
   /** What a resolved `publish` means: replicated by a quorum queue, or on the disk of this machine. */
   readonly durability: 'quorum' | 'disk';
   readonly stats: Readonly<BrokerStats>;
+  /** Job events on their way to the recorder, dead letters as such, and the news that registers have changed. */
+  readonly events: EventChannel;
 
   /**
    * Stores a job: in its lane, or held back until `dueAtMs`. Resolves once it is durable and routed to a queue.
@@ -98,5 +101,9 @@ export interface Inspection {
     readonly consumers: number;
   }[];
   readonly suspects: readonly { readonly queue: string; readonly ready: number }[];
+  /** Jobs that are held back, of all queues. RabbitMQ does not count one that is just passing from level to level. */
+  readonly delayed: number;
   readonly deadLetters: number;
+  /** Batches of events that wait for a recorder. */
+  readonly events: number;
 }

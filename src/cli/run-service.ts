@@ -13,7 +13,6 @@ export interface DescribedService extends Service {
 
 /** The part of `process` that is used, so that a test can play it. */
 export interface HostProcess {
-  readonly stdin: { readonly isTTY?: boolean };
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   on(event: 'SIGINT' | 'SIGTERM', listener: (signal: 'SIGINT' | 'SIGTERM') => void): unknown;
@@ -23,8 +22,11 @@ export interface HostProcess {
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** On a terminal, one Ctrl-C can arrive twice: from the terminal, and passed on by npm. Two that close are one wish. */
-const sameCtrlCMs = 300;
+/**
+ * One Ctrl-C can arrive twice: from the terminal, and passed on by npm. So can one SIGTERM, where it is sent to a whole group
+ * (systemd, `timeout`). Two that close are one wish.
+ */
+const sameSignalMs = 300;
 
 /**
  * Builds and starts a service. The first SIGTERM or SIGINT stops it in good order (exit 0), a second one ends the process
@@ -59,9 +61,8 @@ export async function runService(
   const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
     const now = clock.now();
     if (stoppedBy !== undefined) {
-      const isEcho =
-        signal === 'SIGINT' && stoppedBy.signal === 'SIGINT' && now - stoppedBy.atMs < sameCtrlCMs;
-      if (isEcho && host.stdin.isTTY) return;
+      const sinceMs = now - stoppedBy.atMs;
+      if (signal === stoppedBy.signal && sinceMs >= 0 && sinceMs < sameSignalMs) return;
       log.warn({ signal }, 'second signal: ending at once; unfinished jobs will be delivered again');
       exit(exitCodes[signal]);
       return;

@@ -29,10 +29,10 @@ export interface HandlerLog {
 }
 
 export interface HandlerContext {
-  /** Aborts at the job's deadline and when the worker shuts down. Hand it to every call that takes one. */
+  /** Aborts at the job's deadline, when the job is cancelled and when the worker shuts down. Hand it to every call that takes one. */
   readonly signal: AbortSignal;
   readonly log: HandlerLog;
-  /** Reports how far the job is, 0 to 100. */
+  /** Reports how far the job is, from 0 to 100 (what is beyond is cut), with a few words for people. */
   progress(percent: number, note?: string): void;
 }
 

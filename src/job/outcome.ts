@@ -12,7 +12,8 @@ export interface Failure {
  * `permanent`: no attempt can help. `exhausted`: the last attempt failed. `expired`: `expiresAt` had passed. `undecodable`: not a
  * job. `delivery_limit`: its process ended too often while it ran; the engine itself says so, with the word of RabbitMQ.
  */
-export type DeathReason = 'permanent' | 'exhausted' | 'expired' | 'undecodable' | 'delivery_limit';
+export const deathReasons = ['permanent', 'exhausted', 'expired', 'undecodable', 'delivery_limit'] as const;
+export type DeathReason = (typeof deathReasons)[number];
 
 export type Outcome =
   | { readonly kind: 'succeeded'; readonly result: unknown }

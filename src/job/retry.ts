@@ -37,7 +37,11 @@ export function nextDelayMs(attempt: number, backoff: Backoff, random: () => num
 export type Ending =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'thrown'; readonly thrown: unknown }
-  | { readonly kind: 'expired'; readonly expiresAtMs: number };
+  | { readonly kind: 'expired'; readonly expiresAtMs: number }
+  /** Ordered by an operator, or its queue was purged; and it did not come to a result all the same. */
+  | { readonly kind: 'cancelled'; readonly by: CancelCause };
+
+export type CancelCause = 'order' | 'purge';
 
 export interface RetryPolicy {
   /** Attempts of one run, the first included. */
@@ -57,6 +61,7 @@ export interface RetryPolicy {
  * | threw anything else | retried after the backoff, or dead, exhausted |
  * | got no body that is JSON | dead, undecodable |
  * | came too late | dead, expired |
+ * | was ordered to stop, or not to begin | cancelled |
  */
 export function decideOutcome(
   ending: Ending,
@@ -69,6 +74,8 @@ export function decideOutcome(
       return { kind: 'succeeded', result: ending.value };
     case 'expired':
       return { kind: 'dead', reason: 'expired', failure: expiry(ending.expiresAtMs) };
+    case 'cancelled':
+      return { kind: 'cancelled', failure: cancellation[ending.by] };
     case 'thrown':
       return outcomeOfThrown(ending.thrown, attempt, policy, random);
   }
@@ -106,6 +113,11 @@ function expiry(expiresAtMs: number): Failure {
     message: `not started before its expiresAt, ${expiresAtMs} ms since the epoch; add workers or allow it more time`,
   };
 }
+
+const cancellation: Readonly<Record<CancelCause, Failure>> = {
+  order: { name: 'Cancelled', code: 'cancelled', message: 'cancelled on request' },
+  purge: { name: 'Cancelled', code: 'purged', message: 'its queue was purged while it waited' },
+};
 
 type Class = abstract new (...args: never[]) => Error;
 

@@ -7,5 +7,10 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Why a service cannot do its work now; `ok` is about deliveries and publishes flowing, not about an open socket. */
-export type Health = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/**
+ * Why a service cannot do its work now; `ok` is about deliveries and publishes flowing, not about an open socket. `note`: it
+ * works, but something is amiss that a person should know.
+ */
+export type Health =
+  | { readonly ok: true; readonly note?: string }
+  | { readonly ok: false; readonly reason: string };

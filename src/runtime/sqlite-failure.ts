@@ -61,7 +61,7 @@ function adviceOn(kind: SqliteFailureKind, file: string, detail: string): string
     case 'full':
       return `no space is left for ${file} (${detail}): free some space on its disk`;
     case 'readonly':
-      return `${file} cannot be written (${detail}): give this user the right to write it and its folder, or set DATA_DIR to another folder`;
+      return `${file} cannot be written (${detail}): it must lie in a folder, and this user must have the right to write both; mend that, or set DATA_DIR to another folder`;
     case 'corrupt':
       return (
         `${file} is damaged, or is no SQLite file (${detail}): keep a copy of its folder, then put back a backup or recover ` +

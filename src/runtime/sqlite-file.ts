@@ -39,6 +39,7 @@ export function openFile(Sqlite: Sqlite, data: ThreadData): OpenedFile {
   try {
     refuseRemains(file);
     const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
+    refuse(db, file, data.schemas); // First of all, so that a file that is none of ours is left as it is.
     whileBusy(() => db.pragma('journal_mode = WAL'));
     db.pragma('synchronous = FULL');
     db.pragma(`cache_size = -${CACHE_KIB}`);
@@ -101,14 +102,18 @@ function takeLocks(Sqlite: Sqlite, { use, lockFile, moveLockFile }: ThreadData):
 
 function takeLock(Sqlite: Sqlite, file: string, kind: 'alone' | 'shared', message: () => string): Database {
   const timeout = kind === 'alone' ? LOCK_TIMEOUT_MS : SHARED_LOCK_TIMEOUT_MS;
-  const lock = new Sqlite(file, { timeout });
+  let lock: Database | undefined;
   try {
+    lock = new Sqlite(file, { timeout });
     if (kind === 'alone') lock.exec('BEGIN EXCLUSIVE');
     else lock.exec('BEGIN; SELECT count(*) FROM sqlite_schema'); // a read lock lasts as long as its transaction
     return lock;
   } catch (cause) {
-    lock.close();
-    if (failureOfError(cause, file).kind !== 'busy') throw cause;
+    lock?.close();
+    const failure = failureOfError(cause, file);
+    if (failure.kind === 'corrupt')
+      throw new SqliteFailure('foreign', `${file} is not a file of Sluice: remove it, it holds no data`);
+    if (failure.kind !== 'busy') throw failure;
     throw new SqliteFailure('in_use', message());
   }
 }
@@ -126,14 +131,23 @@ function isHeldByAnotherEngine(Sqlite: Sqlite, lockFile: string): boolean {
   }
 }
 
-/** SQLite would begin anew beside the log of a file that is gone, and throw the log away. */
+/**
+ * SQLite would begin anew beside the log of a file that is gone or empty, and throw the log away. And it would go on without
+ * a log that is gone: one ends in good order only together with its index, which is removed first.
+ */
 function refuseRemains(file: string): void {
   const log = `${file}-wal`;
-  if (existsSync(file) || !existsSync(log) || statSync(log).size === 0) return;
-  throw new SqliteFailure(
-    'corrupt',
-    `${file} is missing, but its log ${log} is there: put the file back; to start empty, move the folder away`,
-  );
+  const bytesOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytesOf(file) === 0 && bytesOf(log) > 0)
+    throw new SqliteFailure(
+      'corrupt',
+      `${file} is ${existsSync(file) ? 'empty' : 'missing'}, but its log ${log} is there: put the file back; to start empty, move the folder away`,
+    );
+  if (existsSync(file) && existsSync(`${file}-shm`) && !existsSync(log))
+    throw new SqliteFailure(
+      'corrupt',
+      `${log} is missing, and with it what was written last: put it back; to go on without it, remove ${file}-shm`,
+    );
 }
 
 /** Several processes may start at once; SQLite does not wait in every such case by itself. */
@@ -150,9 +164,8 @@ function whileBusy(action: () => void): void {
   }
 }
 
-/** Looks first, so that a file that is not ours or newer is left alone byte for byte; then again, under the lock of a writer. */
+/** Looks again under the lock of a writer: several processes may start at once. */
 function migrate(db: Database, { file, schemas }: ThreadData): void {
-  refuse(db, file, schemas);
   const components = Object.entries(schemas);
   if (components.every(([name, steps]) => versionOf(db, name) === steps.length)) return;
   whileBusy(() =>

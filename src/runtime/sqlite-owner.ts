@@ -1,7 +1,7 @@
 /** The thread that works on one SQLite file: opens it, loads the modules that know SQL, and runs batches. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { failureOfError, SqliteFailure } from './sqlite-failure.js';
+import { failureOfError, SqliteFailure, type SqliteFailureKind } from './sqlite-failure.js';
 import { type OpenedFile, openFile } from './sqlite-file.js';
 import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
 
@@ -32,7 +32,7 @@ const { file } = data;
 /** Others may write the file, too: whoever means to write says so at once, and waits for its turn. */
 const begin = data.use === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE';
 
-/** Then the rest of the batch is not tried one by one: that could take long. */
+/** So many of one kind have found no room: the rest of that kind in the batch is not tried, which could take long. */
 const MOST_TOO_LARGE = 8;
 
 interface Opened extends OpenedFile {
@@ -58,6 +58,9 @@ async function open(): Promise<Opened> {
   };
 }
 
+/** Kinds of failure that say nothing about the neighbours in a batch. */
+const failsAlone: ReadonlySet<SqliteFailureKind> = new Set(['fault', 'content', 'full', 'corrupt']);
+
 function runBatch(
   opened: Opened,
   batch: Batch,
@@ -69,22 +72,24 @@ function runBatch(
   } catch (thrown) {
     const failure = failureMessage(thrown);
     blocks.length = 0;
-    if (failure.kind !== 'fault' && failure.kind !== 'content' && failure.kind !== 'full')
+    if (!failsAlone.has(failure.kind))
       return { kind: 'done', results: [], failures: all.map(() => failure), blocks };
   }
-  // One of them failed by itself, or needs more room than there is: each gets a transaction of its own, so that it fails
-  // alone. On a full disk what ends a job still goes through, and makes room.
-  let tooLarge = 0;
+  // One of them failed by itself, met a damaged page, or needs more room than there is: each gets a transaction of its own, so
+  // that it fails alone. On a full disk what ends a job still goes through, and makes room.
+  const tooLarge = new Map<number, number>();
   const results: unknown[] = [];
   const failures: (FailureMessage | undefined)[] = [];
   for (const i of all) {
+    const kind = batch.operations[i] ?? -1;
+    const sofar = tooLarge.get(kind) ?? 0;
     try {
-      if (tooLarge >= MOST_TOO_LARGE) throw new SqliteFailure('full', `no space is left for ${file}`);
+      if (sofar >= MOST_TOO_LARGE) throw new SqliteFailure('full', `no space is left for ${file}`);
       results[i] = transact(opened, batch, [i], blocks)[i];
       failures[i] = undefined;
     } catch (thrown) {
       failures[i] = failureMessage(thrown);
-      if (failures[i]?.kind === 'full') tooLarge += 1;
+      if (failures[i]?.kind === 'full') tooLarge.set(kind, sofar + 1);
     }
   }
   return { kind: 'done', results, failures, blocks };
@@ -115,8 +120,8 @@ function transact(
     return results;
   } catch (thrown) {
     blocks.length = before;
+    for (const module of opened.modules) module.rolledBack?.(); // First: a rollback can fail, too.
     if (db.inTransaction) db.exec('ROLLBACK'); // SQLite has done it by itself when the disk is full or failed.
-    for (const module of opened.modules) module.rolledBack?.();
     throw thrown;
   }
 }

@@ -14,17 +14,17 @@ const words = {
     big: 'INTEGER',
     int: 'INTEGER',
     float: 'REAL',
-    id: 'TEXT',
+    key: 'TEXT',
     bytes: 'BLOB',
     serial: 'INTEGER PRIMARY KEY',
     end: 'STRICT',
   },
-  // Ids and names are compared byte by byte, whatever the language of the database: the order of pages must not depend on it.
+  // What is compared is compared byte by byte: pages and merges must not depend on the language of the database.
   postgres: {
     big: 'bigint',
     int: 'integer',
     float: 'double precision',
-    id: 'text COLLATE "C"',
+    key: 'text COLLATE "C"',
     bytes: 'bytea',
     serial: 'bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
     end: '',
@@ -32,18 +32,18 @@ const words = {
 } as const;
 
 export function schemaOf(dialect: Sql['dialect']): readonly string[] {
-  const { big, int, float, id, bytes, serial, end } = words[dialect];
+  const { big, int, float, key, bytes, serial, end } = words[dialect];
   return [
     `
     CREATE TABLE sluice_jobs (
-      id ${id} PRIMARY KEY,
-      type ${id} NOT NULL,
-      queue ${id} NOT NULL,
+      id ${key} PRIMARY KEY,
+      type ${key} NOT NULL,
+      queue ${key} NOT NULL,
       lane TEXT NOT NULL,
       is_accepted ${int} NOT NULL,
       max_attempts ${int},
       expires_at_ms ${big},
-      trace_id TEXT,
+      trace_id ${key},
       position ${big} NOT NULL,
       tie ${big} NOT NULL,
       state TEXT NOT NULL,
@@ -56,10 +56,10 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       result_cut_from ${big},
       reason TEXT,
       failure TEXT,
-      error_group ${id},
+      error_group ${key},
       progress_position ${big} NOT NULL,
       percent ${float},
-      note TEXT,
+      note ${key},
       claimed_run ${int},
       claimed_until_ms ${big}
     ) ${end};
@@ -68,7 +68,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     CREATE INDEX sluice_jobs_by_group ON sluice_jobs (error_group, finished_at_ms, id) WHERE error_group IS NOT NULL;
 
     CREATE TABLE sluice_attempts (
-      id ${id} NOT NULL,
+      id ${key} NOT NULL,
       run ${int} NOT NULL,
       attempt ${int} NOT NULL,
       rank ${int} NOT NULL,
@@ -81,13 +81,13 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ) ${end};
 
     CREATE TABLE sluice_payloads (
-      id ${id} PRIMARY KEY,
+      id ${key} PRIMARY KEY,
       run ${int} NOT NULL,
-      payload TEXT NOT NULL
+      payload ${key} NOT NULL
     ) ${end};
 
     CREATE TABLE sluice_sources (
-      source ${id} PRIMARY KEY,
+      source ${key} PRIMARY KEY,
       role TEXT NOT NULL,
       host TEXT NOT NULL,
       first_at_ms ${big} NOT NULL,
@@ -95,13 +95,15 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       last_seq ${big} NOT NULL,
       held ${int} NOT NULL,
       has_ended ${int} NOT NULL,
-      contiguous_through ${big} NOT NULL DEFAULT 0,
+      counted_through ${big} NOT NULL DEFAULT 0,
       accepted ${big} NOT NULL DEFAULT 0,
-      accepted_again ${big} NOT NULL DEFAULT 0
+      accepted_again ${big} NOT NULL DEFAULT 0,
+      gaps TEXT NOT NULL DEFAULT '[]',
+      books_version TEXT NOT NULL DEFAULT ''
     ) ${end};
 
     CREATE TABLE sluice_source_batches (
-      source ${id} NOT NULL,
+      source ${key} NOT NULL,
       seq ${big} NOT NULL,
       accepted ${int} NOT NULL,
       accepted_again ${int} NOT NULL,
@@ -110,7 +112,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
 
     CREATE TABLE sluice_flow (
       bucket_ms ${big} NOT NULL,
-      queue ${id} NOT NULL,
+      queue ${key} NOT NULL,
       accepted ${int} NOT NULL,
       succeeded ${int} NOT NULL,
       retried ${int} NOT NULL,
@@ -121,7 +123,8 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
 
     CREATE TABLE sluice_totals (
       state TEXT PRIMARY KEY,
-      count ${big} NOT NULL
+      count ${big} NOT NULL,
+      accepted ${big} NOT NULL
     ) ${end};
 
     CREATE TABLE sluice_quarantine (
@@ -133,23 +136,23 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ) ${end};
 
     CREATE TABLE sluice_cancels (
-      id ${id} NOT NULL,
+      id ${key} NOT NULL,
       run ${int} NOT NULL,
       at_ms ${big} NOT NULL,
       PRIMARY KEY (id, run)
     ) ${end};
 
     CREATE TABLE sluice_queue_orders (
-      queue ${id} PRIMARY KEY,
+      queue ${key} PRIMARY KEY,
       is_paused ${int} NOT NULL,
       concurrency ${int},
       purged_through_ms ${big}
     ) ${end};
 
     CREATE TABLE sluice_idempotency_keys (
-      owner ${id} NOT NULL,
-      key ${id} NOT NULL,
-      job_id ${id} NOT NULL,
+      owner ${key} NOT NULL,
+      key ${key} NOT NULL,
+      job_id ${key} NOT NULL,
       due_at_ms ${big} NOT NULL,
       body_hash TEXT NOT NULL,
       lease_until_ms ${big} NOT NULL,
@@ -161,7 +164,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     `,
     `
     CREATE TABLE sluice_redrives (
-      id ${id} PRIMARY KEY,
+      id ${key} PRIMARY KEY,
       kind TEXT NOT NULL,
       state TEXT NOT NULL,
       reason TEXT,
@@ -170,17 +173,17 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       matched ${big} NOT NULL,
       done ${big} NOT NULL,
       skipped ${big} NOT NULL,
-      cursor TEXT,
+      cursor ${key},
       created_at_ms ${big} NOT NULL,
       updated_at_ms ${big} NOT NULL,
       ended_at_ms ${big},
-      driver TEXT,
+      driver ${key},
       driven_until_ms ${big} NOT NULL
     ) ${end};
 
     CREATE TABLE sluice_redrive_runs (
-      redrive ${id} NOT NULL,
-      job ${id} NOT NULL,
+      redrive ${key} NOT NULL,
+      job ${key} NOT NULL,
       run ${int} NOT NULL,
       PRIMARY KEY (redrive, job, run)
     ) ${end};

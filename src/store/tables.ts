@@ -73,7 +73,7 @@ export interface PayloadsTable {
   payload: string;
 }
 
-/** Processes that send events. `contiguous_through` and the sums before it are written by the recorder's upkeep. */
+/** Processes that send events. `counted_through` and what follows are their books, made up by the recorder's upkeep (`ledgers`). */
 export interface SourcesTable {
   source: string;
   role: string;
@@ -85,13 +85,17 @@ export interface SourcesTable {
   last_seq: number;
   held: number;
   has_ended: number;
-  /** Batches 1 to this one have all come; their counts are in the two sums, and they are no more in sluice_source_batches. */
-  contiguous_through: Generated<number>;
+  /** Batches up to this one are in the two sums and no more in sluice_source_batches, except for the gaps. */
+  counted_through: Generated<number>;
   accepted: Generated<number>;
   accepted_again: Generated<number>;
+  /** JSON: `[[first, last, sinceMs], …]`; '[]' without any. */
+  gaps: Generated<string>;
+  /** Another one each time the books are made up; '' at first. */
+  books_version: Generated<string>;
 }
 
-/** Batches that came and are not compacted yet. Primary key (source, seq). */
+/** Batches that came and are not in the books yet, or came again. Primary key (source, seq). */
 export interface SourceBatchesTable {
   source: string;
   seq: number;
@@ -110,10 +114,12 @@ export interface FlowTable {
   cancelled: number;
 }
 
-/** Rows that retention has deleted, by state. */
+/** Rows that retention has deleted, by state; `accepted` and `accepted_again`: sums of sources that are forgotten. Primary key state. */
 export interface TotalsTable {
   state: string;
   count: number;
+  /** How many of them had is_accepted. */
+  accepted: number;
 }
 
 export interface QuarantineTable {

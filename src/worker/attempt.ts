@@ -1,13 +1,22 @@
-/** One attempt at a job, from its bytes to its outcome: not expired, decoded, handler found, run under its deadline. */
+/** One attempt at a job, from its bytes to its outcome: wanted, not expired, decoded, handler found, run under its deadline. */
 import { isUtf8 } from 'node:buffer';
-import type { Handler, HandlerContext, HandlerJob, HandlerLog } from '../handler/define.js';
+import type { EventSender } from '../events/sender.js';
+import type { Handler, HandlerJob } from '../handler/define.js';
 import { SluiceError, Undecodable } from '../job/errors.js';
-import { acceptedAtMs, type Job } from '../job/job.js';
+import type { Job } from '../job/job.js';
 import type { Outcome } from '../job/outcome.js';
-import { type Backoff, decideOutcome, type Ending, type RetryPolicy } from '../job/retry.js';
+import {
+  type Backoff,
+  type CancelCause,
+  decideOutcome,
+  type Ending,
+  type RetryPolicy,
+} from '../job/retry.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import { contextOf, snapshotOf } from './context.js';
 import { runWithDeadline } from './deadline.js';
+import { started } from './job-events.js';
 import type { JobObserver } from './observer.js';
 import { timeoutWarning } from './prefetch.js';
 
@@ -30,6 +39,9 @@ export interface AttemptOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly observer: Pick<JobObserver, 'started'>;
+  readonly events: Pick<EventSender, 'tell'>;
+  /** Why a job is not to begin, or undefined when it may. */
+  readonly causeToCancel: (job: Job) => CancelCause | undefined;
   readonly consumerTimeoutMs: number;
   /** How long a handler may go on after its signal before its slot is given to another job. */
   readonly graceMs: number;
@@ -37,7 +49,14 @@ export interface AttemptOptions {
 
 /** `aborted`: the worker stops, and the attempt counts for nothing. */
 export type Decision =
-  | { readonly kind: 'decided'; readonly outcome: Outcome; readonly durationMs: number }
+  | {
+      readonly kind: 'decided';
+      readonly outcome: Outcome;
+      /** Undefined: its handler never began. */
+      readonly startedAtMs: number | undefined;
+      /** Of the handler; 0 when it never began. */
+      readonly durationMs: number;
+    }
   | { readonly kind: 'aborted' };
 
 export interface Attempt {
@@ -47,19 +66,22 @@ export interface Attempt {
   readonly released: Promise<void>;
   /** Because the worker stops. */
   abort(): void;
+  /** Because the job is no longer wanted. A result all the same counts. */
+  cancel(): void;
 }
 
 type Limits = RetryPolicy & { readonly timeoutMs: number };
 
 /** Begins attempts; each runs on its own from there. */
 export function createAttempts(options: AttemptOptions): (job: Job) => Attempt {
-  const { registry, defaults, clock, random, log, observer, consumerTimeoutMs, graceMs } = options;
+  const { registry, defaults, clock, random, log, observer, events, consumerTimeoutMs, graceMs } = options;
   const warnedTypes = new Set<string>();
 
-  function decide(job: Job, ending: Ending, limits: Limits, durationMs: number): Decision {
+  function decide(job: Job, ending: Ending, limits: Limits, startedAtMs?: number): Decision {
+    const durationMs = startedAtMs === undefined ? 0 : clock.now() - startedAtMs;
     const outcome = decideOutcome(ending, job.attempt, limits, random);
     logOutcome(log, job, outcome, limits.maxAttempts);
-    return { kind: 'decided', outcome, durationMs };
+    return { kind: 'decided', outcome, startedAtMs, durationMs };
   }
 
   function warnOfTimeout(job: Job, timeoutMs: number): void {
@@ -73,19 +95,33 @@ export function createAttempts(options: AttemptOptions): (job: Job) => Attempt {
     const handler = registry.get(job.type);
     const limits = limitsOf(job, handler, defaults);
     const startedAtMs = clock.now();
-    const prepared = prepare(job, handler, startedAtMs);
-    if (prepared.kind !== 'ready') return decidedAtOnce(decide(job, prepared, limits, 0));
+    const prepared = prepare(job, handler, startedAtMs, options.causeToCancel(job));
+    if (prepared.kind !== 'ready') return decidedAtOnce(decide(job, prepared, limits));
 
     warnOfTimeout(job, limits.timeoutMs);
     observer.started(job, Math.max(0, startedAtMs - job.dueAtMs));
+    events.tell(started(job, startedAtMs));
+    let isOver = false;
     const course = runWithDeadline(
-      (signal) => prepared.handler.run(prepared.snapshot as HandlerJob<never>, contextOf(job, signal, log)),
+      (signal) =>
+        prepared.handler.run(
+          prepared.snapshot as HandlerJob<never>,
+          contextOf(job, { signal, isOver: () => isOver, events, clock, log }),
+        ),
       { clock, timeoutMs: limits.timeoutMs, graceMs },
     );
     return {
-      decided: course.ended.then((ended) =>
-        ended.kind === 'aborted' ? ended : decide(job, ended, limits, clock.now() - startedAtMs),
-      ),
+      decided: course.ended.then((ended): Decision => {
+        isOver = true;
+        switch (ended.kind) {
+          case 'aborted':
+            return { kind: 'aborted' };
+          case 'cancelled':
+            return decide(job, { kind: 'cancelled', by: 'order' }, limits, startedAtMs);
+          default:
+            return decide(job, ended, limits, startedAtMs);
+        }
+      }),
       released: course.released.then((how) => {
         if (how === 'ended') return;
         log.error(
@@ -95,6 +131,7 @@ export function createAttempts(options: AttemptOptions): (job: Job) => Attempt {
         );
       }),
       abort: () => course.abort(),
+      cancel: () => course.cancel(),
     };
   };
 }
@@ -109,15 +146,22 @@ function limitsOf(job: Job, handler: Handler | undefined, defaults: JobDefaults)
 
 type Prepared =
   | { readonly kind: 'ready'; readonly handler: Handler; readonly snapshot: HandlerJob }
-  | Extract<Ending, { kind: 'expired' | 'thrown' }>;
+  | Extract<Ending, { kind: 'cancelled' | 'expired' | 'thrown' }>;
 
 /** The steps before the handler; the first that objects ends the attempt. */
-function prepare(job: Job, handler: Handler | undefined, nowMs: number): Prepared {
-  if (job.expiresAtMs !== undefined && nowMs > job.expiresAtMs) {
+function prepare(
+  job: Job,
+  handler: Handler | undefined,
+  nowMs: number,
+  causeToCancel: CancelCause | undefined,
+): Prepared {
+  if (causeToCancel === undefined && job.expiresAtMs !== undefined && nowMs > job.expiresAtMs) {
     return { kind: 'expired', expiresAtMs: job.expiresAtMs };
   }
   try {
     const payload = decodePayload(job.body);
+    // After decoding: a cancelled job keeps its payload as JSON text, so one that has none is a dead letter all the same.
+    if (causeToCancel !== undefined) return { kind: 'cancelled', by: causeToCancel };
     if (handler === undefined) throw unknownType(job.type);
     return { kind: 'ready', handler, snapshot: snapshotOf(job, payload) };
   } catch (thrown) {
@@ -143,55 +187,13 @@ function unknownType(type: string): SluiceError {
   );
 }
 
-function snapshotOf(job: Job, payload: unknown): HandlerJob {
-  return Object.freeze({
-    id: job.id,
-    type: job.type,
-    queue: job.queue,
-    payload,
-    attempt: job.attempt,
-    run: job.run,
-    acceptedAt: acceptedAtOf(job),
-  });
-}
-
-/** ISO 8601. The id of a job that another program published need not be a UUID v7, and then holds no time of acceptance. */
-function acceptedAtOf(job: Job): string {
-  const time = new Date(uuidV7.test(job.id) ? acceptedAtMs(job) : job.dueAtMs);
-  return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString();
-}
-
-const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i;
-
-function contextOf(job: Job, signal: () => AbortSignal, log: Log): HandlerContext {
-  return Object.freeze({
-    get signal() {
-      return signal();
-    },
-    log: handlerLog(job, log),
-    progress(percent: number, note?: string) {
-      log.debug({ job: job.id, percent, note }, 'progress');
-    },
-  });
-}
-
-/** Most handlers never log, so the child logger is made at the first line. */
-function handlerLog(job: Job, log: Log): HandlerLog {
-  let child: Log | undefined;
-  const own = (): Log => {
-    child ??= log.child({ job: job.id, type: job.type });
-    return child;
-  };
-  return {
-    debug: (message, fields = {}) => own().debug(fields, message),
-    info: (message, fields = {}) => own().info(fields, message),
-    warn: (message, fields = {}) => own().warn(fields, message),
-    error: (message, fields = {}) => own().error(fields, message),
-  };
-}
-
 function decidedAtOnce(decision: Decision): Attempt {
-  return { decided: Promise.resolve(decision), released: Promise.resolve(), abort: () => {} };
+  return {
+    decided: Promise.resolve(decision),
+    released: Promise.resolve(),
+    abort: () => {},
+    cancel: () => {},
+  };
 }
 
 function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): void {
@@ -212,7 +214,7 @@ function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): 
       );
       return;
     case 'cancelled':
-      log.info({ ...about, failure: outcome.failure }, 'the job was cancelled by its handler');
+      log.info({ ...about, failure: outcome.failure }, 'the job was cancelled');
       return;
   }
 }

@@ -1,5 +1,5 @@
 /** Time limits: one attempt under its deadline, and waits that end at the latest after so many ms. */
-import { SluiceError } from '../job/errors.js';
+import { Cancelled, SluiceError } from '../job/errors.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 
 /** The reason of a handler's signal at its deadline, and the failure of its attempt. */
@@ -16,19 +16,21 @@ export class ShuttingDown extends SluiceError {
   }
 }
 
-/** `aborted`: the worker stops, and the work did not come to a result of its own. */
+/** `aborted`: the worker stops; `cancelled`: the work is no longer wanted. Neither came to a result of its own. */
 export type Ended =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'thrown'; readonly thrown: unknown }
-  | { readonly kind: 'aborted' };
+  | { readonly kind: 'aborted' | 'cancelled' };
 
 export interface Course {
-  /** When the attempt counts as over: at the latest at its deadline, or `graceMs` after an abort. Never rejects. */
+  /** When the attempt counts as over: at the latest at its deadline, or `graceMs` after an abort or cancel. Never rejects. */
   readonly ended: Promise<Ended>;
   /** When its slot is free: `ended` with the work itself, `ignored` when it still runs `graceMs` after its signal. */
   readonly released: Promise<'ended' | 'ignored'>;
   /** Ends the work because the worker stops. A result that comes within `graceMs` still counts, an error does not. */
   abort(): void;
+  /** Ends the work because it is no longer wanted; otherwise as `abort`. Whichever comes first holds. */
+  cancel(): void;
 }
 
 export interface CourseLimits {
@@ -45,7 +47,7 @@ export interface CourseLimits {
 export function runWithDeadline(work: (signal: () => AbortSignal) => unknown, limits: CourseLimits): Course {
   const { clock, timeoutMs, graceMs } = limits;
   let controller: AbortController | undefined;
-  let phase: 'running' | 'timedOut' | 'aborted' | 'over' = 'running';
+  let phase: 'running' | 'timedOut' | 'aborted' | 'cancelled' | 'over' = 'running';
   let end: (ended: Ended) => void = () => {};
   let release: (how: 'ended' | 'ignored') => void = () => {};
   const ended = new Promise<Ended>((resolve) => {
@@ -77,25 +79,29 @@ export function runWithDeadline(work: (signal: () => AbortSignal) => unknown, li
     release('ended');
   }
 
+  function interrupt(how: 'aborted' | 'cancelled', reason: Error): void {
+    if (phase !== 'running') return;
+    phase = how;
+    cancelTimer();
+    cancelTimer = clock.after(graceMs, () => {
+      end({ kind: how });
+      release('ignored');
+    });
+    controllerOf().abort(reason);
+  }
+
   const call = async (): Promise<unknown> => work(() => controllerOf().signal);
   void call().then(
     (value) => over({ kind: 'returned', value }),
-    (thrown: unknown) => over(phase === 'aborted' ? { kind: 'aborted' } : { kind: 'thrown', thrown }),
+    (thrown: unknown) =>
+      over(phase === 'aborted' || phase === 'cancelled' ? { kind: phase } : { kind: 'thrown', thrown }),
   );
 
   return {
     ended,
     released,
-    abort() {
-      if (phase !== 'running') return;
-      phase = 'aborted';
-      cancelTimer();
-      cancelTimer = clock.after(graceMs, () => {
-        end({ kind: 'aborted' });
-        release('ignored');
-      });
-      controllerOf().abort(new ShuttingDown());
-    },
+    abort: () => interrupt('aborted', new ShuttingDown()),
+    cancel: () => interrupt('cancelled', new Cancelled('cancelled on request')),
   };
 }
 

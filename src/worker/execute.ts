@@ -1,13 +1,26 @@
-/** One delivery, one settle: the only place that settles deliveries, also those of a job that is delivered more than once. */
+/**
+ * One delivery, one settle: the only place that settles deliveries, also those of a job that is delivered more than once. What
+ * became of a job is recorded first: once its delivery is settled, nobody else could tell.
+ */
 import type { Delivery } from '../broker/broker.js';
+import type { EventSender } from '../events/sender.js';
+import type { JobEvent } from '../job/event.js';
 import type { Job } from '../job/job.js';
-import { type Attempt, type AttemptOptions, createAttempts } from './attempt.js';
+import { type Attempt, type AttemptOptions, createAttempts, type Decision } from './attempt.js';
+import { ended } from './job-events.js';
 import type { JobObserver } from './observer.js';
 import { attemptKey, createRecent } from './recent.js';
+import { createRecord } from './record.js';
+import { type ResultText, resultText } from './result.js';
 import { createSettle, type Verdict, verdictOf } from './settle.js';
 
 export interface ExecutorOptions extends AttemptOptions {
   readonly observer: JobObserver;
+  readonly events: Pick<EventSender, 'tell' | 'record'>;
+  /** What is kept of a result; what is longer is cut. */
+  readonly resultMaxBytes: number;
+  /** A running job of this kind is to stop. */
+  readonly isCancelled: (job: Job) => boolean;
   /** How many ended jobs are remembered. */
   readonly rememberedJobs: number;
 }
@@ -35,14 +48,21 @@ export interface Executor {
   giveBack(held: Held): void;
   /** Ends every running handler because the worker stops. */
   abortAll(): void;
-  /** Gives up outcomes that the broker does not take; their jobs are delivered again. */
-  abandon(): void;
+  /** Ends the running handlers whose jobs are cancelled by now. */
+  cancelOrdered(): void;
+  /**
+   * Gives up outcomes that the broker does not take: their jobs are delivered again. Those whose events are not durable are
+   * returned; resolves when that is done.
+   */
+  abandon(): Promise<void>;
   /** Resolves when no handler holds a slot. */
   idle(): Promise<void>;
   /** Resolves when all that is held now is settled. */
   allSettled(): Promise<void>;
   /** Slots taken by jobs of one queue. */
   activeIn(queue: string): number;
+  /** Jobs in hand: that wait, run, or are not settled yet. */
+  readonly heldCount: number;
 }
 
 export function createExecutor(options: ExecutorOptions): Executor {
@@ -50,6 +70,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const begin = createAttempts(options);
   const abandoned = new AbortController();
   const settle = createSettle({ clock, random, log, abandoned: abandoned.signal });
+  const record = createRecord({ events: options.events, clock, random, log, abandoned: abandoned.signal });
+  const unrecorded = new Set<Held>();
+  const typesWarnedOf = new Set<string>();
   const recent = createRecent<Held, Verdict>(options.rememberedJobs);
   const active = createActiveCount();
 
@@ -61,6 +84,33 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const former = held.delivery;
     held.delivery = delivery;
     if (former !== held.inSettlement) void settle(former, { kind: 'settled' });
+  }
+
+  /** What is kept of what its handler returned. A value that cannot be told makes no failure: the work is done. */
+  function resultOf(job: Job, value: unknown): ResultText {
+    return resultText(value, options.resultMaxBytes, (error) => {
+      if (typesWarnedOf.has(job.type)) return;
+      typesWarnedOf.add(job.type); // bounded: only types of the registry come here
+      log.warn(
+        { job: job.id, type: job.type, err: error },
+        `what the handler of ${job.type} returned is not JSON, so no result is kept; its jobs count as succeeded`,
+      );
+    });
+  }
+
+  async function concludeAttempt(held: Held, decision: Decision): Promise<void> {
+    const nowMs = clock.now();
+    const event = ended(held.job, decision, nowMs, (value) => resultOf(held.job, value));
+    const isTold = event === undefined || (await recorded(held, event));
+    await conclude(held, isTold ? verdictOf(decision, nowMs) : { kind: 'returned' });
+  }
+
+  /** False when it was given up. The job stays held meanwhile, so a redelivery is adopted and settled after it. */
+  async function recorded(held: Held, event: JobEvent): Promise<boolean> {
+    unrecorded.add(held);
+    const isDurable = await record(event);
+    unrecorded.delete(held);
+    return isDurable;
   }
 
   /** Settles the latest delivery; one that arrives meanwhile is settled with the outcome, or removed if that is stored already. */
@@ -119,7 +169,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (attempt === undefined) return conclude(held, { kind: 'returned' });
       held.attempt = attempt;
       active.add(held.job.queue);
-      void attempt.decided.then((decision) => conclude(held, verdictOf(decision, clock.now())));
+      void attempt.decided.then((decision) => concludeAttempt(held, decision));
       await attempt.released;
       active.remove(held.job.queue);
     },
@@ -131,12 +181,22 @@ export function createExecutor(options: ExecutorOptions): Executor {
     abortAll() {
       for (const held of recent.allHeld()) held.attempt?.abort();
     },
-    abandon: () => abandoned.abort(),
+    cancelOrdered() {
+      for (const held of recent.allHeld()) if (options.isCancelled(held.job)) held.attempt?.cancel();
+    },
+    async abandon() {
+      const returned = [...unrecorded].map((held) => held.settled);
+      abandoned.abort();
+      await Promise.all(returned);
+    },
     idle: () => active.none(),
     async allSettled() {
       await Promise.all(recent.allHeld().map((held) => held.settled));
     },
     activeIn: (queue) => active.of(queue),
+    get heldCount() {
+      return recent.heldCount;
+    },
   };
 }
 

@@ -30,6 +30,8 @@ export interface WaitingLine<T> {
   push(lane: Lane, item: T): void;
   takeBest(): T | undefined;
   takeAll(): T[];
+  /** Those that `isWanted` picks out; the others keep their places. */
+  takeWhere(isWanted: (item: T) => boolean): T[];
 }
 
 export function createWaitingLine<T>(): WaitingLine<T> {
@@ -56,6 +58,13 @@ export function createWaitingLine<T>(): WaitingLine<T> {
     },
     takeAll() {
       return lanes.flatMap((lane) => items[lane].splice(0));
+    },
+    takeWhere(isWanted) {
+      return lanes.flatMap((lane) => {
+        const taken: T[] = [];
+        for (const item of items[lane].splice(0)) (isWanted(item) ? taken : items[lane]).push(item);
+        return taken;
+      });
     },
   };
 }

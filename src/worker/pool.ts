@@ -1,17 +1,20 @@
 /** The worker pool: takes deliveries at the pace its slots allow, best lane first, and hands them to the executor. */
-import pLimit, { type LimitFunction } from 'p-limit';
-import type { Broker, Consumer, Delivery } from '../broker/broker.js';
-import { type Lane, lanes } from '../job/job.js';
+import type { Broker } from '../broker/broker.js';
+import type { EventChannel } from '../broker/event-channel.js';
+import { mostConcurrency } from '../config/kinds.js';
+import type { EventSender } from '../events/sender.js';
+import type { Orders, QueueOrder } from '../job/orders.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Health, Service } from '../runtime/service.js';
 import type { HandlerSource, JobDefaults } from './attempt.js';
 import { waitAtMost } from './deadline.js';
-import { createExecutor, type Held } from './execute.js';
+import { createExecutor } from './execute.js';
 import { createGate } from './gate.js';
-import { createWaitingLine, type PerLane, type WaitingLine } from './lane.js';
 import type { JobObserver } from './observer.js';
-import { prefetchOf, timeoutWarning, totalPrefetch, usualConsumerTimeoutMs } from './prefetch.js';
+import { createStandingOrders } from './orders.js';
+import { prefetchOf, timeoutWarning, usualConsumerTimeoutMs } from './prefetch.js';
+import { createQueueLine, type QueueStats } from './queue-line.js';
 import { createSuspects } from './suspects.js';
 
 export interface PoolOptions {
@@ -31,109 +34,93 @@ export interface PoolOptions {
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   readonly observer: JobObserver;
-}
-
-export interface QueueStats {
-  readonly queue: string;
-  /** Handlers that run. */
-  readonly active: number;
-  /** Deliveries that wait here for a slot. */
-  readonly waiting: number;
-  readonly concurrency: number;
-  /** Deliveries that may be unsettled at the same time, over all lanes. */
-  readonly prefetch: number;
+  readonly events: Pick<EventSender, 'tell' | 'record'>;
+  /** RESULT_MAX_BYTES, from 1: what is kept of a result. */
+  readonly resultMaxBytes: number;
+  /** The registers that workers obey. @throws when the store cannot be read */
+  readonly readOrders: () => Promise<Orders>;
+  /** Of the broker's event channel: that registers have changed. */
+  readonly onAnnouncement: EventChannel['onAnnouncement'];
 }
 
 export interface Pool extends Service {
   health(): Health;
-  readonly stats: { readonly queues: readonly QueueStats[] };
+  readonly stats: {
+    readonly queues: readonly QueueStats[];
+    /** Deliveries in hand: that wait, run, or are not settled yet. */
+    readonly held: number;
+  };
 }
 
 /** How long a handler may go on after its signal has aborted. */
 const ABORT_GRACE_MS = 1000;
 /** How long `stop` waits for the broker to take the last outcomes. With the grace above and the default of 25 s it stays below 30 s. */
 const LAST_SETTLES_MS = 2000;
+/** How long it waits then for the broker to take back those jobs whose events could not be brought out. */
+const LAST_RETURNS_MS = 500;
+/** How long `start` waits for the orders of operators. */
+const START_PATIENCE_MS = 5000;
 /** Far more than can be unsettled when a connection is lost. */
 const REMEMBERED_JOBS = 10_000;
 const REOPEN_MS = 1000;
-
-interface QueueLine {
-  readonly name: string;
-  readonly concurrency: number;
-  readonly prefetch: PerLane<number>;
-  readonly waiting: WaitingLine<Held>;
-  readonly limit: LimitFunction;
-}
 
 /** Build one per process; it can be started once. */
 export function createPool(options: PoolOptions): Pool {
   const { broker, clock, log, defaults, graceMs, consumerTimeoutMs = usualConsumerTimeoutMs } = options;
   const stopping = new AbortController();
   const gate = createGate();
+  const orders = createStandingOrders({ ...options, changed: obey, stopping: stopping.signal });
   const executor = createExecutor({
     ...options,
+    isCancelled: orders.isCancelled,
+    causeToCancel: orders.causeToCancel,
     consumerTimeoutMs,
     graceMs: ABORT_GRACE_MS,
     rememberedJobs: REMEMBERED_JOBS,
   });
   const suspects = createSuspects({
     broker,
-    queues: options.queues.map((queue) => queue.name),
+    queues: () => lines.filter((line) => !line.isPaused).map((line) => line.name),
     executor,
     gate,
     clock,
     log,
     stopping: stopping.signal,
   });
-  const lines = options.queues.map((queue): QueueLine => {
-    const prefetch = prefetchOf({
-      concurrency: queue.concurrency,
-      timeoutMs: defaults.timeoutMs,
-      consumerTimeoutMs,
-      override: options.prefetch,
-    });
-    return { ...queue, prefetch, waiting: createWaitingLine(), limit: pLimit(queue.concurrency) };
-  });
-  const consumers = new Map<string, Consumer>();
+  const lines = options.queues.map((queue) =>
+    createQueueLine({
+      ...queue,
+      prefetchFor: (concurrency) =>
+        prefetchOf({
+          concurrency,
+          timeoutMs: defaults.timeoutMs,
+          consumerTimeoutMs,
+          override: options.prefetch,
+        }),
+      broker,
+      executor,
+      gate,
+      clock,
+      log,
+      stopping: stopping.signal,
+    }),
+  );
   let started: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
   let isConsuming = false;
-  let isGivingBack = false;
 
-  function deliver(line: QueueLine, lane: Lane, delivery: Delivery): void {
-    const { held, isNew } = executor.receive(delivery);
-    if (!isNew) return;
-    if (isGivingBack) {
-      executor.giveBack(held);
-      return;
-    }
-    line.waiting.push(lane, held);
-    // One ticket per delivery: the ticket waits for a slot, and what it takes then is the best of that moment.
-    void line.limit(startBest, line);
-  }
-
-  async function startBest(line: QueueLine): Promise<void> {
-    while (gate.isClosed) await gate.opened();
-    if (stopping.signal.aborted) return;
-    const held = line.waiting.takeBest();
-    if (held === undefined) return;
-    // Lost while it waited: the broker delivers it again, here or to another worker that may run it by now.
-    if (held.delivery.isLost) executor.giveBack(held);
-    else await executor.run(held);
-  }
-
-  /** Opens the lanes that are not open yet. @throws what the broker throws */
-  async function openLanes(): Promise<void> {
+  function obey(): void {
+    executor.cancelOrdered();
     for (const line of lines) {
-      for (const lane of lanes) {
-        const key = `${line.name}.${lane}`;
-        if (consumers.has(key) || stopping.signal.aborted) continue;
-        const source = { queue: line.name, lane, prefetch: line.prefetch[lane] };
-        const consumer = await broker.consume(source, (delivery) => deliver(line, lane, delivery));
-        consumers.set(key, consumer);
-        if (stopping.signal.aborted) await consumer.cancel();
-      }
+      const order = orders.of(line.name);
+      line.ask({ isPaused: order?.isPaused ?? false, concurrency: concurrencyOf(order) });
+      line.dropWaiting(({ job }) => orders.causeToCancel(job) !== undefined);
     }
+  }
+
+  /** @throws what the broker throws */
+  async function openLanes(): Promise<void> {
+    for (const line of lines) await line.open();
     isConsuming = true;
   }
 
@@ -152,7 +139,8 @@ export function createPool(options: PoolOptions): Pool {
    * A suspect that must run alone does so before the lanes open: were it to kill this process, no job of theirs would be
    * in its hands. `start` does not wait for it, for it may take as long as its time limit.
    */
-  async function open(): Promise<void> {
+  async function open(openOthers: () => Promise<void>): Promise<void> {
+    if (stopping.signal.aborted) return;
     const warning = timeoutWarning(defaults.timeoutMs, consumerTimeoutMs);
     if (warning !== undefined) log.warn({ timeoutMs: defaults.timeoutMs }, warning);
     const suspect = await suspects.take();
@@ -161,41 +149,39 @@ export function createPool(options: PoolOptions): Pool {
       return;
     }
     const running = suspect === undefined ? Promise.resolve() : suspects.run(suspect);
-    await openLanes();
+    await openOthers();
     void running.then(suspects.keepRunning);
   }
 
-  async function cancelConsumers(): Promise<void> {
-    const cancelled = await Promise.allSettled([...consumers.values()].map((consumer) => consumer.cancel()));
-    for (const one of cancelled) {
-      if (one.status === 'rejected') log.warn({ err: one.reason }, 'a lane could not be cancelled');
-    }
+  /** Without orders nothing runs: a cancelled job would. `start` waits for them, but not as long as a store may be away. */
+  async function begin(): Promise<void> {
+    const isKnown = orders.follow();
+    if (await waitAtMost(clock, START_PATIENCE_MS, isKnown)) return open(openLanes);
+    void isKnown.then(() => open(openLanesInTheEnd));
   }
 
-  /** Only once the consumers are cancelled, or the broker hands the same deliveries straight back to us. */
   function giveBackWaiting(): void {
-    isGivingBack = true;
-    for (const line of lines) {
-      for (const held of line.waiting.takeAll()) executor.giveBack(held);
-    }
+    for (const line of lines) line.giveBack();
   }
 
   async function close(): Promise<void> {
     stopping.abort();
     gate.open();
     const starting = Promise.resolve(started).catch(() => {});
-    const cancelled = starting.then(cancelConsumers).then(giveBackWaiting);
+    const cancelled = starting
+      .then(() => Promise.all(lines.map((line) => line.close())))
+      .then(giveBackWaiting);
     await waitAtMost(clock, graceMs, Promise.all([cancelled, executor.idle()]));
     executor.abortAll();
     giveBackWaiting();
     await waitAtMost(clock, 2 * ABORT_GRACE_MS, executor.idle());
     await waitAtMost(clock, LAST_SETTLES_MS, executor.allSettled());
-    executor.abandon();
+    await waitAtMost(clock, LAST_RETURNS_MS, executor.abandon());
   }
 
   return {
     start() {
-      started ??= stopping.signal.aborted ? Promise.resolve() : open();
+      started ??= stopping.signal.aborted ? Promise.resolve() : begin();
       return started;
     },
     stop() {
@@ -204,19 +190,27 @@ export function createPool(options: PoolOptions): Pool {
     },
     health() {
       if (stopping.signal.aborted) return { ok: false, reason: 'the worker pool has been stopped' };
-      if (!isConsuming) return { ok: false, reason: 'the worker pool does not consume yet' };
-      return broker.health();
+      if (!isConsuming) {
+        const why = orders.fault === undefined ? '' : `: ${orders.fault}`;
+        return { ok: false, reason: `the worker pool does not consume yet${why}` };
+      }
+      const health = broker.health();
+      return health.ok && orders.fault !== undefined ? { ok: true, note: orders.fault } : health;
     },
     stats: {
       get queues() {
-        return lines.map((line) => ({
-          queue: line.name,
-          active: executor.activeIn(line.name),
-          waiting: line.waiting.size,
-          concurrency: line.concurrency,
-          prefetch: totalPrefetch(line.prefetch),
-        }));
+        return lines.map((line) => line.stats);
+      },
+      get held() {
+        return executor.heldCount;
       },
     },
   };
+}
+
+/** Undefined: the setting holds. */
+function concurrencyOf(order: QueueOrder | undefined): number | undefined {
+  const { concurrency } = order ?? {};
+  if (concurrency === undefined || !Number.isSafeInteger(concurrency) || concurrency < 1) return undefined;
+  return Math.min(concurrency, mostConcurrency);
 }

@@ -8,6 +8,14 @@ export const usualConsumerTimeoutMs = 30 * 60_000;
 /** Waiting jobs that hide the round trip to the broker when handlers are fast. */
 const ROUND_TRIP_JOBS = 32;
 
+/**
+ * From the end of a job to its ack: its event waits for the batch before it, travels, and is confirmed. Till then the job is in
+ * our hands without taking a slot, so that fast jobs need more in hand than slow ones: so many per slot, if each takes 1 ms.
+ */
+const ENDED_PER_SLOT = 20;
+/** A process ends no more jobs in that time, however many slots it has: about 12,000 a second. */
+const MOST_ENDED = 256;
+
 export interface PrefetchNeed {
   readonly concurrency: number;
   /** Time limit of an attempt in ms: the longest that a slot is expected to be taken. */
@@ -18,7 +26,7 @@ export interface PrefetchNeed {
 }
 
 /**
- * The prefetch of each lane: enough to keep every slot busy, and so few that the last of them is started within half the
+ * The prefetch of each lane: enough to keep every slot busy while events of ended jobs are on their way, and so few that the last of them is started within half the
  * consumer timeout even if every job takes its whole `timeoutMs` and the other lanes are full. Never fewer than the slots:
  * a lane alone must be able to fill them all.
  *
@@ -26,7 +34,8 @@ export interface PrefetchNeed {
  */
 export function prefetchOf(need: PrefetchNeed): PerLane<number> {
   const { concurrency, timeoutMs, consumerTimeoutMs, override } = need;
-  const wanted = Math.max(2 * concurrency, concurrency + ROUND_TRIP_JOBS);
+  const toStart = Math.max(2 * concurrency, concurrency + ROUND_TRIP_JOBS);
+  const wanted = toStart + Math.min(concurrency * ENDED_PER_SLOT, MOST_ENDED);
   const ofLane = (lane: Lane): number => {
     const startable = Math.floor((leastShare[lane] * concurrency * consumerTimeoutMs) / 2 / timeoutMs);
     return override ?? Math.max(concurrency, Math.min(wanted, startable));

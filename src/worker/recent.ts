@@ -12,6 +12,7 @@ export interface Recent<Held, Verdict> {
   /** No longer held, and as if it had never been: it may come again and is run then. */
   forget(key: string): void;
   allHeld(): Held[];
+  readonly heldCount: number;
 }
 
 /** The same attempt of the same run, however often it is delivered. */
@@ -46,5 +47,8 @@ export function createRecent<Held, Verdict>(capacity: number): Recent<Held, Verd
       older.delete(key);
     },
     allHeld: () => [...held.values()],
+    get heldCount() {
+      return held.size;
+    },
   };
 }

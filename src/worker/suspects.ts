@@ -20,7 +20,8 @@ const OUTCOME_PATIENCE_MS = 5000;
 
 export interface SuspectsOptions {
   readonly broker: Pick<Broker, 'takeSuspect'>;
-  readonly queues: readonly string[];
+  /** Those to work on at the moment. */
+  readonly queues: () => readonly string[];
   readonly executor: Executor;
   /** Closed while a suspect runs alone; jobs of the lanes start only when it is open. */
   readonly gate: Gate;
@@ -47,8 +48,10 @@ export function createSuspects(options: SuspectsOptions): Suspects {
   let lastSettled: Promise<void> = Promise.resolve();
 
   async function take(): Promise<Delivery | undefined> {
+    const wanted = queues();
+    if (wanted.length === 0) return undefined;
     try {
-      return await broker.takeSuspect(queues);
+      return await broker.takeSuspect(wanted);
     } catch (error) {
       log.debug({ err: error }, 'no suspected job could be taken; it is tried again');
       return undefined;

@@ -103,6 +103,24 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
       expect((await second.inspect()).lanes.find((lane) => lane.lane === 'normal')?.ready).to.equal(0);
     });
 
+    it('delivers none of many acked jobs again, though it is stopped in the same breath', async () => {
+      const jobs = Array.from({ length: 200 }, () => makeJob());
+      await Promise.all(jobs.map((job) => broker.publish(job)));
+      const inbox = createInbox();
+      const consumer = await broker.consume({ ...source, prefetch: 200 }, inbox.take);
+      const deliveries = await inbox.first(200);
+      await consumer.cancel();
+      await Promise.all(deliveries.map((delivery) => delivery.ack()));
+      await bench.stop(broker);
+      const second = await bench.open();
+      const mark = makeJob();
+      await second.publish(mark);
+      const later = createInbox();
+      await second.consume(source, later.take);
+      const [next] = await later.first(1);
+      expect(next?.job.id).to.equal(mark.id);
+    });
+
     it('delivers a returned job again, unchanged', async () => {
       const job = makeJob({ attempt: 2 });
       await broker.publish(job);

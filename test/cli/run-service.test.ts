@@ -7,7 +7,6 @@ import type { Clock } from '../../src/runtime/clock.js';
 import type { Log } from '../../src/runtime/log.js';
 
 class FakeProcess extends EventEmitter {
-  readonly stdin = { isTTY: false };
   readonly printed: string[] = [];
   readonly complained: string[] = [];
   readonly exits: number[] = [];
@@ -90,19 +89,20 @@ describe('a service process', () => {
     });
   }
 
-  it('on a terminal, takes one Ctrl-C that npm passes on a second time for one', async () => {
-    const stopping = gate();
-    const { host, run, pass, exited } = setup({ stop: () => stopping.opened });
-    host.stdin.isTTY = true;
-    await run();
-    host.emit('SIGINT', 'SIGINT');
-    pass(5);
-    host.emit('SIGINT', 'SIGINT');
-    expect(host.exits).to.deep.equal([]);
-    stopping.open();
-    await exited();
-    expect(host.exits).to.deep.equal([0]);
-  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`takes one ${signal} that npm passes on a second time for one`, async () => {
+      const stopping = gate();
+      const { host, run, pass, exited } = setup({ stop: () => stopping.opened });
+      await run();
+      host.emit(signal, signal);
+      pass(5);
+      host.emit(signal, signal);
+      expect(host.exits).to.deep.equal([]);
+      stopping.open();
+      await exited();
+      expect(host.exits).to.deep.equal([0]);
+    });
+  }
 
   it('exits with 1 when it could not stop in good order', async () => {
     const { host, lines, run, exited } = setup({ stop: () => Promise.reject(new Error('stuck')) });

@@ -1,21 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadClientConfig, loadConfig } from '../../src/config.js';
 import { onlyFault, password } from './faults.js';
+import { useSettingsFolder } from './settings-folder.js';
 
 describe('settings', () => {
-  let folder: string;
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
-  });
-  after(() => rmSync(folder, { recursive: true }));
+  const { folder, file } = useSettingsFolder();
 
   describe('as files', () => {
     it('give a secret without the newline at its end', () => {
@@ -36,10 +27,10 @@ describe('settings', () => {
     });
 
     it('that cannot be read name file and reason', () => {
-      mkdirSync(join(folder, 'd'), { recursive: true });
+      mkdirSync(join(folder(), 'd'), { recursive: true });
       const cases = [
-        [join(folder, 'none'), 'ENOENT: no such file or directory'],
-        [join(folder, 'd'), 'EISDIR'],
+        [join(folder(), 'none'), 'ENOENT: no such file or directory'],
+        [join(folder(), 'd'), 'EISDIR'],
         [file('empty', '\n'), 'is empty'],
         [file('binary', Buffer.from([0xff, 0xfe, 0xfd])), 'is not UTF-8 text'],
         [file('long', 'x'.repeat(65_537)), 'is longer than 65536 bytes'],

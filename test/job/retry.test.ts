@@ -69,6 +69,19 @@ describe('the outcome of an attempt', () => {
     expect(outcome).to.have.nested.property('failure.code', 'expired');
   });
 
+  for (const [by, code] of [
+    ['order', 'cancelled'],
+    ['purge', 'purged'],
+  ] as const) {
+    it(`is cancelled by ${by}, with attempts left or not`, () => {
+      for (const attempt of [1, 3]) {
+        const outcome = decideOutcome({ kind: 'cancelled', by }, attempt, policy, () => 0.5);
+        expect(outcome).to.have.property('kind', 'cancelled');
+        expect(outcome).to.have.nested.property('failure.code', code);
+      }
+    });
+  }
+
   for (const attempt of [1, 2, 3, 4]) {
     it(`is dead, permanent, after DeadLetter at attempt ${attempt} of 3`, () => {
       const outcome = ofThrown(new DeadLetter('no such customer'), attempt);

@@ -10,7 +10,16 @@ import { createLog } from '../../src/runtime/log.js';
 import { openEmbeddedStock } from '../broker/embedded/stock-bench.js';
 import { makeJob, rejectionOf } from '../broker/inbox.js';
 import { openRabbitStock } from '../broker/rabbitmq/stock-bench.js';
-import { byIdentity, drained, everyKind, fill, never, richJob, type StockBench } from '../broker/stock.js';
+import {
+  byIdentity,
+  death,
+  drained,
+  everyKind,
+  fill,
+  never,
+  richJob,
+  type StockBench,
+} from '../broker/stock.js';
 import { type RabbitNode, startNode } from '../support/rabbitmq.js';
 
 const queues = ['default', 'other'];
@@ -60,6 +69,28 @@ describe('a move', () => {
     const back = await run(rabbit.source(), embedded.target());
     expect(back).to.deep.equal(there);
     expect(byIdentity(await contentOf(embedded))).to.deep.equal(byIdentity(parcels));
+  });
+
+  it('brings each of many over once: no ack is lost at the end of a queue', async () => {
+    const dueAtMs = Date.now() + 3_600_000;
+    const letter = {
+      headers: {},
+      type: 'a.type',
+      body: Buffer.from('1'),
+      queue: 'default',
+      lane: 'low',
+      death,
+    };
+    const each = Array.from({ length: 200 }, (): Parcel[] => [
+      { kind: 'waiting', job: makeJob() },
+      { kind: 'delayed', job: makeJob({ dueAtMs }) },
+      { kind: 'suspect', job: makeJob({ lane: 'low' }) },
+      { kind: 'dead', letter: { ...letter, messageId: makeJob().id } },
+    ]);
+    await fill(rabbit.target(), each.flat());
+    const { moved, left } = await run(rabbit.source(), embedded.target());
+    expect([moved, left]).to.deep.equal([{ waiting: 200, delayed: 200, suspect: 200, dead: 200 }, noneLeft]);
+    expect(idsOf(await contentOf(embedded)).toSorted()).to.deep.equal(idsOf(each.flat()).toSorted());
   });
 
   it('brings what is no job over as a dead letter, with its bytes and headers', async () => {

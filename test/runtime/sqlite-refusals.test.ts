@@ -116,11 +116,25 @@ describe('a folder that cannot be used', () => {
     expect(readFileSync(file, 'utf8')).to.match(/^these are my notes/);
   });
 
-  it('is refused when the file belongs to another program', async () => {
-    const other = new Sqlite(join(folder, 'sluice.db'));
+  it('is refused when the file belongs to another program, and the file is left alone', async () => {
+    const file = join(folder, 'sluice.db');
+    const other = new Sqlite(file);
     other.exec('CREATE TABLE theirs (id)');
     other.close();
+    const before = readFileSync(file);
     expect(await refusal(make(), 'foreign')).to.match(/not a file of Sluice/);
+    expect(readFileSync(file).equals(before)).to.equal(true);
+  });
+
+  it('is refused when its lock is none, and that one is named', async () => {
+    const lock = join(folder, 'sluice.lock');
+    writeFileSync(lock, 'this is somebody else’s\n'.repeat(100));
+    expect(await refusal(make(), 'foreign'))
+      .to.include(lock)
+      .and.match(/remove it/);
+    rmSync(lock);
+    mkdirSync(lock);
+    expect(await refusal(make(), 'readonly')).to.include(lock);
   });
 
   it('is refused when the file is cut off', async () => {
@@ -138,6 +152,12 @@ describe('a folder that cannot be used', () => {
     const error = await rejectionOf(thread.run('test.all', undefined));
     expect(error).to.have.property('kind', 'corrupt');
     expect((error as Error).message).to.include(file);
+    const [damaged, added] = await Promise.all([
+      rejectionOf(thread.run('test.all', undefined)),
+      rejectionOf(thread.run('test.add', 'in the same turn', Buffer.alloc(0))),
+    ]);
+    expect(damaged).to.have.property('kind', 'corrupt');
+    expect(added, 'what does not meet the page goes through').to.equal(undefined);
   });
 
   it('is refused when the file is gone but its log is there', async () => {
@@ -148,6 +168,21 @@ describe('a folder that cannot be used', () => {
     rmSync(join(folder, 'sluice.db'));
     expect(await refusal(make(), 'corrupt')).to.match(/is missing, but its log/);
     expect(readFileSync(join(folder, 'sluice.db-wal')).length).to.be.above(0);
+    writeFileSync(join(folder, 'sluice.db'), '');
+    expect(await refusal(make(), 'corrupt')).to.match(/is empty, but its log/);
+    expect(readFileSync(join(folder, 'sluice.db-wal')).length).to.be.above(0);
+  });
+
+  it('is refused when its log is gone but not the index of it', async () => {
+    const first = hold();
+    await first.waitForLine(/^open$/);
+    first.kill('SIGKILL');
+    await first.exited;
+    rmSync(join(folder, 'sluice.db-wal'));
+    expect(await refusal(make(), 'corrupt')).to.match(/sluice\.db-wal is missing/);
+    rmSync(join(folder, 'sluice.db-shm')); // The way out that it names.
+    const thread = make();
+    await thread.start();
   });
 
   it('is refused when it cannot be made, or stands where a file is', async () => {

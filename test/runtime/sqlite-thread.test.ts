@@ -113,6 +113,18 @@ describe('the thread of an SQLite file', () => {
     expect(await thread.run('test.all', undefined)).to.deep.equal(['small', 'large']);
   });
 
+  it('tries what needs no room, however many before it in the same turn found none', async () => {
+    const thread = await open();
+    await thread.run('test.pragma', 'max_page_count = 1');
+    const large = Buffer.alloc(100_000);
+    const [all, ...refused] = await Promise.all([
+      ...Array.from({ length: 20 }, () => rejectionOf(add(thread, 'large', large))),
+      thread.run('test.all', undefined),
+    ]).then((ends) => ends.toReversed());
+    expect(all).to.deep.equal([]);
+    for (const error of refused) expect(error).to.have.property('kind', 'full');
+  });
+
   it('finishes what was asked for before it stops, and takes nothing afterwards', async () => {
     const thread = await open();
     const late = Array.from({ length: 3_000 }, (_, i) => add(thread, `${i}`));

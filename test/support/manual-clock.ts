@@ -15,6 +15,11 @@ interface Timer {
   readonly run: () => void;
 }
 
+/** Lets everything that is ready run: promises, and what they set off. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
 /** @param startMs  what `now` says at first, in ms since the epoch */
 export function createManualClock(startMs = Date.UTC(2026, 0, 1)): ManualClock {
   let nowMs = startMs;
@@ -42,14 +47,14 @@ export function createManualClock(startMs = Date.UTC(2026, 0, 1)): ManualClock {
     },
     async advance(ms) {
       const untilMs = nowMs + ms;
+      await turns();
       for (let timer = nextDue(untilMs); timer !== undefined; timer = nextDue(untilMs)) {
         timers.delete(timer);
         nowMs = Math.max(nowMs, timer.dueMs);
         timer.run();
-        await turn();
+        await turns();
       }
       nowMs = untilMs;
-      await turn();
     },
     untilWaiting(count) {
       return new Promise((resolve) => {
@@ -63,9 +68,4 @@ export function createManualClock(startMs = Date.UTC(2026, 0, 1)): ManualClock {
       });
     },
   };
-}
-
-/** A turn of the event loop: every promise that can settle has settled. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { RetryLater } from '../../src/job/errors.js';
+import { Cancelled, RetryLater } from '../../src/job/errors.js';
 import { runWithDeadline, ShuttingDown, TimedOut, waitAtMost } from '../../src/worker/deadline.js';
-import { createManualClock, turns } from './support/manual-clock.js';
+import { createManualClock, turns } from '../support/manual-clock.js';
 
 function setup() {
   const clock = createManualClock();
@@ -31,7 +31,7 @@ describe('a course under a deadline', () => {
     expect(await course.ended).to.deep.equal({ kind: 'returned', value: 'value' });
     expect(await course.released).to.equal('ended');
     expect(signal.aborted).to.equal(false);
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('ends with what the work rejected with', async () => {
@@ -101,7 +101,7 @@ describe('a course under a deadline', () => {
     expect(told).to.deep.equal(['ended: thrown']);
     reject(new Error('late'));
     expect(await course.released).to.equal('ended');
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('gives the slot back after the grace when the work ignores its signal, and catches its late end', async () => {
@@ -137,6 +137,33 @@ describe('a course under a deadline', () => {
     expect(await course.released).to.equal('ignored');
   });
 
+  it('counts the result of work that is cancelled and still comes to one', async () => {
+    const { course, resolve, signal } = setup();
+    course.cancel();
+    expect(signal.reason).to.be.instanceOf(Cancelled);
+    resolve('just in time');
+    expect(await course.ended).to.deep.equal({ kind: 'returned', value: 'just in time' });
+  });
+
+  it('is cancelled, whatever cancelled work throws, also when it is aborted afterwards', async () => {
+    const { course, reject, signal } = setup();
+    course.cancel();
+    course.abort();
+    reject(new RetryLater(5));
+    expect(await course.ended).to.deep.equal({ kind: 'cancelled' });
+    expect(signal.reason).to.be.instanceOf(Cancelled);
+  });
+
+  it('is cancelled after the grace when the work ignores it, its deadline or not', async () => {
+    const { clock, course } = setup();
+    await clock.advance(999);
+    course.cancel();
+    await clock.advance(50);
+    expect(await course.ended).to.deep.equal({ kind: 'cancelled' });
+    expect(await course.released).to.equal('ignored');
+    expect(clock.waiting).to.equal(0);
+  });
+
   it('stays as it ended when aborted afterwards or twice', async () => {
     const { clock, course, signal } = setup();
     await clock.advance(1000);
@@ -151,7 +178,7 @@ describe('a wait of at most so long', () => {
   it('is over with what it waits for, and leaves no timer behind', async () => {
     const clock = createManualClock();
     expect(await waitAtMost(clock, 100, Promise.resolve())).to.equal(true);
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('is over when the time is', async () => {

@@ -3,7 +3,7 @@ import { v4 } from 'uuid';
 import type { Handler, HandlerJob } from '../../src/handler/define.js';
 import { Cancelled, DeadLetter, RetryLater } from '../../src/job/errors.js';
 import type { Job } from '../../src/job/job.js';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 import type { ScriptedDelivery } from './support/scripted-broker.js';
 

@@ -96,4 +96,12 @@ describe('the waiting line', () => {
     expect(line.takeAll()).to.deep.equal(['h1', 'l1']);
     expect(line.takeBest()).to.equal(undefined);
   });
+
+  it('hands out those that are picked, and the others keep their places', () => {
+    const line = createWaitingLine<string>();
+    for (const item of ['n1', 'x1', 'n2', 'x2', 'n3']) line.push('normal', item);
+    line.push('high', 'x3');
+    expect(line.takeWhere((item) => item.startsWith('x'))).to.deep.equal(['x3', 'x1', 'x2']);
+    expect(line.takeAll()).to.deep.equal(['n1', 'n2', 'n3']);
+  });
 });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 
 function setup(options: Parameters<typeof benchOf>[1] = {}) {
@@ -17,7 +17,7 @@ describe('the worker pool', () => {
     });
     await pool.start();
     expect(broker.sources.map(({ queue, lane, prefetch }) => `${queue}.${lane} ${prefetch}`)).to.deep.equal([
-      'default.high 42',
+      'default.high 49',
       'default.normal 30',
       'default.low 10',
       'mail.high 5',
@@ -75,8 +75,8 @@ describe('the worker pool', () => {
     await turns();
     expect(script.calls.map((call) => call.job.queue).sort()).to.deep.equal(['default', 'default', 'mail']);
     expect(pool.stats.queues).to.deep.equal([
-      { queue: 'default', active: 2, waiting: 2, concurrency: 2, prefetch: 10 + 6 + 2 },
-      { queue: 'mail', active: 1, waiting: 1, concurrency: 1, prefetch: 5 + 3 + 1 },
+      { queue: 'default', active: 2, waiting: 2, concurrency: 2, prefetch: 10 + 6 + 2, isPaused: false },
+      { queue: 'mail', active: 1, waiting: 1, concurrency: 1, prefetch: 5 + 3 + 1, isPaused: false },
     ]);
     for (const call of script.calls) call.resolve();
     await turns();

@@ -13,15 +13,16 @@ const usual = { concurrency: 10, timeoutMs: 60_000, consumerTimeoutMs: usualCons
 
 describe('the prefetch', () => {
   it('keeps the slots busy over a round trip, and less is held of the lanes that wait longer', () => {
-    expect(prefetchOf(usual)).to.deep.equal({ high: 42, normal: 30, low: 10 });
+    expect(prefetchOf(usual)).to.deep.equal({ high: 49, normal: 30, low: 10 });
   });
 
-  it('is twice the concurrency where that is more', () => {
-    expect(prefetchOf({ ...usual, concurrency: 100, timeoutMs: 1000 })).to.deep.equal({
-      high: 200,
-      normal: 200,
-      low: 200,
-    });
+  it('holds what runs, what runs next, and what has ended but is not recorded yet', () => {
+    const quick = (concurrency: number) =>
+      prefetchOf({ concurrency, timeoutMs: 1000, consumerTimeoutMs: Number.POSITIVE_INFINITY }).low;
+    expect(quick(1)).to.equal(1 + 32 + 20);
+    expect(quick(10)).to.equal(10 + 32 + 200);
+    expect(quick(100)).to.equal(2 * 100 + 256);
+    expect(quick(1000)).to.equal(2 * 1000 + 256);
   });
 
   it('falls to the concurrency when jobs may take very long', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { DeadLetter, Unavailable } from '../../src/job/errors.js';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, graceMs, jobOf, scriptedHandler } from './support/pool-bench.js';
 import { createDelivery } from './support/scripted-broker.js';
 
@@ -30,7 +30,7 @@ describe('stopping the pool', () => {
     await pool.stop();
     expect(broker.sources.map((source) => source.isCancelled)).to.deep.equal([true, true, true]);
     await turns();
-    expect(clock.pending).to.equal(0);
+    expect(clock.waiting).to.equal(0);
   });
 
   it('waits for a running handler and acks it when it ends within the grace', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Unavailable } from '../../src/job/errors.js';
-import { turns } from './support/manual-clock.js';
+import { turns } from '../support/manual-clock.js';
 import { benchOf, jobOf, scriptedHandler } from './support/pool-bench.js';
 import { createDelivery } from './support/scripted-broker.js';
 

@@ -13,6 +13,7 @@ import type { Broker, BrokerStats, Inspection } from '../broker.js';
 import type { Settling } from './delivery.js';
 import { createDispatch } from './dispatch.js';
 import { createDue } from './due.js';
+import { createEvents } from './events.js';
 import type { Counted, Publish } from './operations.js';
 import { createOutbox } from './outbox.js';
 import type { Opened } from './recovery.js';
@@ -43,7 +44,7 @@ const ROOM_AFTER_MS = 250;
 export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   const { thread, queues, clock, log } = options;
   const startedFile = join(options.dataDir, 'sluice.started');
-  const storage = createStorage(thread, clock);
+  const storage = createStorage(thread, clock, () => events.foundFull());
   const outbox = createOutbox({
     window: options.window,
     timeoutMs: options.publishTimeoutMs,
@@ -66,11 +67,13 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
       return counted(storage.retry([place, publish], next.body)).then(() => tell(publish));
     },
     bury: (place, { reason, failure, atMs }) =>
-      counted(storage.bury([place, reason, JSON.stringify(failure), atMs])),
+      counted(storage.bury([place, reason, JSON.stringify(failure), atMs])).then(() => events.hasDead()),
     untilRoom: () => sleep(clock, ROOM_AFTER_MS, over.signal),
   };
   const dispatch = createDispatch({ storage, settling, clock, log });
   const suspects = createSuspects(storage, settling, dispatch.read);
+  const isUp = (): boolean => started !== undefined && !over.signal.aborted;
+  const events = createEvents({ storage, keeper: settling, isUp, counted, clock, log });
   const due = createDue({ storage, clock, log, hasNews: dispatch.hasNews });
 
   /** A settle that `stop` waits for. */
@@ -123,6 +126,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
         suspects.open(id, queue, lane as Lane);
         dispatch.open(id, queue, lane as Lane);
       }
+      events.open();
       if (opened.nextDueMs !== null) due.at(opened.nextDueMs);
     } catch (error) {
       throw portError(error);
@@ -152,14 +156,20 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     }
     cancel();
     over.abort();
+    events.stop();
     // Asked after all else: its answer says that the file has taken everything, and this was no crash.
-    await storage.count().then(
-      () => started?.remove(),
-      () => started?.abandon(),
+    const answered = storage.count().then(
+      () => true,
+      () => false,
     );
+    const late = new AbortController();
+    const silent = sleep(clock, FLUSH_TIMEOUT_MS, late.signal).then(() => false); // The disk may stand still.
+    if (await Promise.race([answered, silent])) started?.remove();
+    else started?.abandon();
+    late.abort();
   }
 
-  function inspectionOf({ lanes: rows, dead }: Counted): Inspection {
+  function inspectionOf({ lanes: rows, dead, batches }: Counted): Inspection {
     const byId = new Map(rows.map((row) => [row[0], row]));
     const of = (queue: string, lane: Lane): Counted['lanes'][number] =>
       byId.get(laneIds.get(`${queue}.${lane}`) ?? 0) ?? [0, 0, 0, 0];
@@ -179,11 +189,12 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
         const all = lanes.reduce((sum, lane) => sum + of(queue, lane)[3], 0);
         return { queue, ready: Math.max(0, all - suspects.inHand(queue)) };
       }),
-      deadLetters: dead,
+      delayed: rows.reduce((sum, [, , delayed]) => sum + delayed, 0),
+      deadLetters: Math.max(0, dead - events.deadInHand()),
+      events: Math.max(0, batches - events.batchesInHand()),
     };
   }
 
-  const isUp = (): boolean => started !== undefined && !over.signal.aborted;
   const stats: BrokerStats = {
     get isUp() {
       return isUp();
@@ -205,6 +216,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   return {
     durability: 'disk',
     stats,
+    events: events.channel,
     start() {
       starting ??= stopping === undefined ? open() : Promise.resolve();
       return starting;

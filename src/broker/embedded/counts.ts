@@ -6,6 +6,7 @@ export type Counted = 'jobs' | 'delayed' | 'suspects';
 export interface Counts {
   add(table: Counted, lane: number, by: number): void;
   addDead(by: number): void;
+  addBatches(by: number): void;
   write(): void;
   forget(): void;
 }
@@ -14,9 +15,16 @@ export function createCounts(db: Database): Counts {
   const updateLane = db.prepare<[number, number, number, number]>(
     'UPDATE lanes SET jobs = jobs + ?, delayed = delayed + ?, suspects = suspects + ? WHERE id = ?',
   );
-  const updateDead = db.prepare<[number]>("UPDATE facts SET value = value + ? WHERE name = 'dead'");
+  const updateFact = db.prepare<[number, string]>('UPDATE facts SET value = value + ? WHERE name = ?');
   const lanes = new Map<number, Record<Counted, number>>();
   let dead = 0;
+  let batches = 0;
+
+  function clear(): void {
+    lanes.clear();
+    dead = 0;
+    batches = 0;
+  }
 
   return {
     add(table, lane, by) {
@@ -30,17 +38,17 @@ export function createCounts(db: Database): Counts {
     addDead(by) {
       dead += by;
     },
+    addBatches(by) {
+      batches += by;
+    },
     write() {
       for (const [lane, { jobs, delayed, suspects }] of lanes) {
         if (jobs !== 0 || delayed !== 0 || suspects !== 0) updateLane.run(jobs, delayed, suspects, lane);
       }
-      if (dead !== 0) updateDead.run(dead);
-      lanes.clear();
-      dead = 0;
+      if (dead !== 0) updateFact.run(dead, 'dead');
+      if (batches !== 0) updateFact.run(batches, 'batches');
+      clear();
     },
-    forget() {
-      lanes.clear();
-      dead = 0;
-    },
+    forget: clear,
   };
 }

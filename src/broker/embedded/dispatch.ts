@@ -1,11 +1,11 @@
-/** Reads lanes as fast as their consumers have room, and hands the jobs out. */
+/** The lanes: what waits in each, as jobs, to its consumers. */
 import { Undecodable } from '../../job/errors.js';
 import type { Job, Lane } from '../../job/job.js';
-import { type Clock, sleep } from '../../runtime/clock.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Consumer, Delivery, Source } from '../broker.js';
 import { EmbeddedDelivery, type Settling } from './delivery.js';
-import { createLaneLine, type LaneLine, type Taker } from './lane-line.js';
+import { createFeed, type Feed } from './feed.js';
 import type { Fetched, Row } from './operations.js';
 import { PLACES_PER_LANE } from './schema.js';
 import type { Storage } from './storage.js';
@@ -38,53 +38,20 @@ interface Item {
   readonly lost: number;
 }
 
-interface OpenLane {
-  readonly id: number;
-  readonly line: LaneLine<Item>;
-  inHand: number;
-  isScheduled: boolean;
+/** A consumer that came before its lane was open. */
+interface Early {
+  readonly source: Source;
+  attach(feed: Feed<Item>): void;
 }
 
-const READ_AGAIN_MS = 500;
-
 export function createDispatch({ storage, settling, clock, log }: DispatchOptions): Dispatch {
-  const lanes = new Map<string, OpenLane>();
-  const lanesById = new Map<number, OpenLane & { readonly queue: string; readonly lane: Lane }>();
-  const early: { source: Source; taker: Taker<Item> }[] = [];
+  const lanes = new Map<string, Feed<Item>>();
+  const lanesById = new Map<number, Feed<Item>>();
+  const early = new Set<Early>();
   let undecodable = 0;
 
-  /** Once per turn of the loop, however many settles and publishes come in it. */
-  function schedule(lane: OpenLane): void {
-    if (lane.isScheduled || lane.line.takers.length === 0) return;
-    lane.isScheduled = true;
-    setImmediate(() => {
-      lane.isScheduled = false;
-      pump(lane);
-    });
-  }
-
-  function pump(lane: OpenLane): void {
-    if (settling.isOver()) return;
-    lane.line.handOut();
-    const read = lane.line.nextRead();
-    if (read === undefined) return;
-    storage.fetch([lane.id, read.after, read.limit]).then(
-      (fetched) => {
-        lane.line.wasRead(itemsOf(lane.id, fetched), fetched.isCut);
-        pump(lane);
-      },
-      (error: unknown) => {
-        lane.line.readFailed();
-        if (settling.isOver()) return;
-        log.error({ err: error }, 'the waiting jobs cannot be read; it is tried again');
-        void sleep(clock, READ_AGAIN_MS).then(() => schedule(lane));
-      },
-    );
-  }
-
-  function itemsOf(id: number, { rows, bytes }: Fetched): Item[] {
+  function itemsOf({ rows, bytes }: Fetched, queue: string, lane: Lane): Item[] {
     const items: Item[] = [];
-    const { queue, lane } = lanesById.get(id) as { queue: string; lane: Lane };
     let at = 0;
     for (const row of rows) {
       const length = row[5];
@@ -116,72 +83,49 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
     }
   }
 
-  function deliver(lane: OpenLane, taker: Taker<Item>, item: Item, hand: (delivery: Delivery) => void): void {
-    lane.inHand += 1;
-    const delivery = new EmbeddedDelivery(item.job, item.lost, item.place, settling, {
-      hold(isHeld) {
-        taker.held += isHeld ? 1 : -1;
-        if (!isHeld) schedule(lane);
-      },
-      gone() {
-        lane.inHand -= 1;
-      },
-      takeBack() {
-        lane.inHand -= 1;
-        lane.line.putBack(item);
-        schedule(lane);
-      },
-    });
-    try {
-      hand(delivery);
-    } catch (error) {
-      log.error({ err: error, job: item.job.id }, 'a delivery callback threw');
-    }
-  }
-
-  function attach(lane: OpenLane, taker: Taker<Item>): void {
-    lane.line.add(taker);
-    schedule(lane);
-  }
-
   return {
     open(id, queue, lane) {
-      const line = createLaneLine<Item>(id * PLACES_PER_LANE);
-      const opened = { id, queue, lane, line, inHand: 0, isScheduled: false };
-      lanes.set(`${queue}.${lane}`, opened);
-      lanesById.set(id, opened);
-      for (const { source, taker } of early)
-        if (source.queue === queue && source.lane === lane) attach(opened, taker);
+      const feed = createFeed<Item>({
+        start: id * PLACES_PER_LANE,
+        async read(after, limit) {
+          const fetched = await storage.fetch([id, after, limit]);
+          const items = itemsOf(fetched, queue, lane);
+          return { items, isCut: fetched.isCut, upTo: fetched.rows.at(-1)?.[0] };
+        },
+        isUp: () => !settling.isOver(),
+        clock,
+        log,
+      });
+      lanes.set(`${queue}.${lane}`, feed);
+      lanesById.set(id, feed);
+      for (const { source, attach } of early)
+        if (source.queue === queue && source.lane === lane) attach(feed);
     },
-    consume(source, hand) {
-      const key = `${source.queue}.${source.lane}`;
-      const taker: Taker<Item> = {
-        prefetch: source.prefetch,
-        held: 0,
-        take(item) {
-          deliver(lanes.get(key) as OpenLane, taker, item, hand);
+    consume(source, deliver) {
+      let consumer: Consumer | undefined;
+      const one: Early = {
+        source,
+        attach(feed) {
+          early.delete(one);
+          consumer = feed.consume(source.prefetch, ({ job, lost, place }, holder) =>
+            deliver(new EmbeddedDelivery(job, lost, place, settling, holder)),
+          );
         },
       };
-      const lane = lanes.get(key);
-      if (lane === undefined) early.push({ source, taker });
-      else attach(lane, taker);
+      const feed = lanes.get(`${source.queue}.${source.lane}`);
+      if (feed === undefined) early.add(one);
+      else one.attach(feed);
       return {
         async cancel() {
-          const at = early.findIndex((one) => one.taker === taker);
-          if (at >= 0) early.splice(at, 1);
-          lanes.get(key)?.line.remove(taker);
+          early.delete(one);
+          await consumer?.cancel();
         },
       };
     },
-    hasNews(id) {
-      const lane = lanesById.get(id);
-      if (lane === undefined) return;
-      lane.line.hasNews();
-      schedule(lane);
-    },
+    hasNews: (id) => lanesById.get(id)?.hasNews(),
     read,
-    inHand: (id) => lanesById.get(id)?.inHand ?? 0,
-    consumers: (id) => lanesById.get(id)?.line.takers.length ?? 0,
+    inHand: (id) => lanesById.get(id)?.inHand() ?? 0,
+    consumers: (id) => lanesById.get(id)?.consumers() ?? 0,
     undecodable: () => undecodable,
   };
 }

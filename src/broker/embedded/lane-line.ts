@@ -24,8 +24,8 @@ export interface LaneLine<Item extends Placed> {
   handOut(): void;
   /** What to read now, or undefined: nobody has room, nothing lies there, or a read is under way already. */
   nextRead(): { readonly after: number; readonly limit: number } | undefined;
-  /** Ends the read that `nextRead` began. `isCut`: more lies behind the last of them. */
-  wasRead(items: readonly Item[], isCut: boolean): void;
+  /** Ends the read that `nextRead` began. `isCut`: more lies behind. `upTo`: the last place read, if not that of an item. */
+  wasRead(items: readonly Item[], isCut: boolean, upTo?: number): void;
   /** The read failed and may be tried again. */
   readFailed(): void;
 }
@@ -92,13 +92,13 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
       isNews = false;
       return { after: cursor, limit: Math.min(room, LARGEST_READ) };
     },
-    wasRead(items, isCut) {
+    wasRead(items, isCut, upTo = items.at(-1)?.place) {
       isReading = false;
       isNews ||= isCut;
+      cursor = upTo ?? cursor;
       if (items.length === 0) return;
       atHand = [...atHand.slice(first), ...items];
       first = 0;
-      cursor = (items.at(-1) as Item).place;
     },
     readFailed() {
       isReading = false;

@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
+import { eventOperations } from './event-operations.js';
 import { buryFrom, type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -40,10 +41,11 @@ export interface Promoted {
 export interface Counted {
   readonly lanes: readonly (readonly [id: number, jobs: number, delayed: number, suspects: number])[];
   readonly dead: number;
+  readonly batches: number;
 }
 
-/** What a fetch brings at most, in bytes of bodies beyond the first. */
-const FETCH_BYTES = 4 * 1024 * 1024;
+/** What a fetch brings and a promote moves at most, in bytes of bodies beyond the first. */
+const STEP_BYTES = 4 * 1024 * 1024;
 
 type StoredRow = [
   place: number,
@@ -70,16 +72,16 @@ export function install(db: Database): SqliteModule {
     .raw();
   const deleteJob = db.prepare<[number]>('DELETE FROM jobs WHERE place = ?');
   const deleteSuspect = db.prepare<[number]>('DELETE FROM suspects WHERE place = ?');
-  const buryJob = db.prepare<[string, string, number, number, number]>(buryFrom('jobs'));
-  const burySuspect = db.prepare<[string, string, number, number, number]>(buryFrom('suspects'));
+  const buryJob = db.prepare<[number, string, string, number, number, number]>(buryFrom('jobs'));
+  const burySuspect = db.prepare<[number, string, string, number, number, number]>(buryFrom('suspects'));
   const selectSuspects = db
     .prepare<[number], StoredRow>(
       'SELECT place, id, type, headers, lost, body FROM suspects WHERE place > ? ORDER BY place',
     )
     .raw();
   const selectDue = db
-    .prepare<[number, number], [number, number]>(
-      'SELECT number, lane FROM delayed WHERE due <= ? ORDER BY due, number LIMIT ?',
+    .prepare<[number, number], [number, number, number]>(
+      'SELECT number, lane, length(body) FROM delayed WHERE due <= ? ORDER BY due, number LIMIT ?',
     )
     .raw();
   const promoteOne = db.prepare<[number, number]>(
@@ -90,8 +92,8 @@ export function install(db: Database): SqliteModule {
   const selectCounts = db
     .prepare<[], [number, number, number, number]>('SELECT id, jobs, delayed, suspects FROM lanes')
     .raw();
-  const selectDead = db.prepare<[], number>("SELECT value FROM facts WHERE name = 'dead'").pluck();
-  /** Rises over all lanes, so that no place is used twice while the file is open. */
+  const selectFact = db.prepare<[string], number>('SELECT value FROM facts WHERE name = ?').pluck();
+  /** Rises over all lanes and tables, so that no place is used twice while the file is open. */
   let number = 0;
 
   function store([lane, due, [id, type, headers]]: Publish, body: Buffer): void {
@@ -148,7 +150,7 @@ export function install(db: Database): SqliteModule {
         let size = 0;
         for (const row of selectJobs.iterate(after, (lane + 1) * PLACES_PER_LANE, limit)) {
           size += row[5].length;
-          if (size > FETCH_BYTES && rows.length > 0) return pack(rows, true, handOver);
+          if (size > STEP_BYTES && rows.length > 0) return pack(rows, true, handOver);
           rows.push(row);
         }
         return pack(rows, rows.length === limit, handOver);
@@ -160,7 +162,15 @@ export function install(db: Database): SqliteModule {
         if (remove(place)) store(next, body);
       },
       'engine.bury'([place, reason, failure, atMs]: Bury): void {
-        (place < 0 ? burySuspect : buryJob).run(reason, failure, atMs, laneOf(place), Math.abs(place));
+        number += 1;
+        (place < 0 ? burySuspect : buryJob).run(
+          number,
+          reason,
+          failure,
+          atMs,
+          laneOf(place),
+          Math.abs(place),
+        );
         if (remove(place)) counts.addDead(1);
       },
       'engine.suspect'(
@@ -178,7 +188,14 @@ export function install(db: Database): SqliteModule {
       },
       'engine.promote'([nowMs, limit]: Promote): Promoted {
         const due = selectDue.all(nowMs, limit);
-        for (const [old, lane] of due) {
+        const moved = new Set<number>();
+        let steps = 0;
+        let size = 0;
+        for (const [old, lane, length] of due) {
+          size += length;
+          if (size > STEP_BYTES && steps > 0) break;
+          steps += 1;
+          moved.add(lane);
           number += 1;
           promoteOne.run(lane * PLACES_PER_LANE + number, old);
           deleteDelayed.run(old);
@@ -186,15 +203,23 @@ export function install(db: Database): SqliteModule {
           counts.add('jobs', lane, 1);
         }
         return {
-          lanes: [...new Set(due.map(([, lane]) => lane))],
+          lanes: [...moved],
           nextDueMs: selectNextDue.get() ?? null,
-          isCut: due.length === limit,
+          isCut: due.length === limit || steps < due.length,
         };
       },
       'engine.count'(): Counted {
         counts.write();
-        return { lanes: selectCounts.all(), dead: selectDead.get() ?? 0 };
+        return {
+          lanes: selectCounts.all(),
+          dead: selectFact.get('dead') ?? 0,
+          batches: selectFact.get('batches') ?? 0,
+        };
       },
+      ...eventOperations(db, counts, () => {
+        number += 1;
+        return number;
+      }),
     },
     beforeCommit: () => counts.write(),
     rolledBack: () => counts.forget(),

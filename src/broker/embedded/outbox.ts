@@ -14,7 +14,8 @@ export interface OutboxOptions {
 export interface Outbox {
   /**
    * @param store  writes the job; called at once unless it is refused
-   * @throws Refused  code `overloaded`  @throws OutcomeUnknown  @throws what `store` rejects with
+   * @throws Refused  code `overloaded`  @throws OutcomeUnknown  its place is free only when `store` is through: a disk that
+   * stands still must not fill the memory  @throws what `store` rejects with
    */
   send(bytes: number, store: () => Promise<void>): Promise<void>;
   /** Resolves when nothing waits, or after `limitMs`. Sends nothing new afterwards. */
@@ -25,6 +26,7 @@ export interface Outbox {
 interface Entry {
   readonly bytes: number;
   readonly deadlineMs: number;
+  isGivenUp: boolean;
   reject(error: Error): void;
 }
 
@@ -39,11 +41,10 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
   let isClosed = false;
   let emptied = (): void => {};
 
-  function leave(entry: Entry): boolean {
-    if (!entries.delete(entry)) return false;
+  function leave(entry: Entry): void {
+    entries.delete(entry);
     bytes -= entry.bytes;
     if (entries.size === 0) emptied();
-    return true;
   }
 
   function sweepLate(): void {
@@ -56,7 +57,9 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
   }
 
   function giveUp(entry: Entry, reason: string): void {
-    if (leave(entry)) entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`));
+    if (entry.isGivenUp) return;
+    entry.isGivenUp = true;
+    entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`));
   }
 
   return {
@@ -65,7 +68,7 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       if (entries.size >= 2 * window || (bytes + size > WINDOW_BYTES && entries.size > 0))
         return Promise.reject(new Refused('overloaded', `${entries.size} jobs wait for the disk`, 1_000));
       return new Promise((resolve, reject) => {
-        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, reject };
+        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, isGivenUp: false, reject };
         entries.add(entry);
         bytes += size;
         sweep ??= clock.after(SWEEP_MS, sweepLate);
@@ -73,10 +76,12 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
         store().then(
           () => {
             confirmed((performance.now() - sentAtMs) / 1_000);
-            if (leave(entry)) resolve();
+            leave(entry);
+            resolve();
           },
           (error: Error) => {
-            if (leave(entry)) reject(error);
+            leave(entry);
+            reject(error);
           },
         );
       });

@@ -122,23 +122,28 @@ function burySuspect(db: Database, counts: Counts, place: number, nowMs: number)
     code: reason,
     message: `the process ended ${SUSPECT_AFTER + DEAD_AFTER} times while this job ran`,
   };
-  db.prepare(buryFrom('suspects')).run(reason, JSON.stringify(failure), nowMs, lane, place);
+  db.prepare(buryFrom('suspects')).run(null, reason, JSON.stringify(failure), nowMs, lane, place);
   db.prepare('DELETE FROM suspects WHERE place = ?').run(place);
   counts.add('suspects', lane, -1);
   counts.addDead(1);
 }
 
-/** Moves one row to the dead letters; parameters: reason, failure, time, lane, place. */
+/** Moves one row to the dead letters; parameters: number (null: the next), reason, failure, time, lane, place. */
 export function buryFrom(table: 'jobs' | 'suspects'): string {
   return (
-    'INSERT INTO dead (queue, lane, id, type, headers, body, reason, failure, at) ' +
-    `SELECT lanes.queue, lanes.lane, its.id, type, headers, body, ?, ?, ? FROM ${table} AS its, lanes WHERE lanes.id = ? AND place = ?`
+    'INSERT INTO dead (number, queue, lane, id, type, headers, body, reason, failure, at) ' +
+    `SELECT ?, lanes.queue, lanes.lane, its.id, type, headers, body, ?, ?, ? FROM ${table} AS its, lanes WHERE lanes.id = ? AND place = ?`
   );
 }
 
 /** The highest number in use, by the ends of the ranges: no table is read through. */
 function lastNumberOf(db: Database, lanes: readonly number[]): number {
-  let last = db.prepare<[], number | null>('SELECT max(number) FROM delayed').pluck().get() ?? 0;
+  let last = 0;
+  for (const table of ['delayed', 'dead', 'batches'])
+    last = Math.max(
+      last,
+      db.prepare<[], number | null>(`SELECT max(number) FROM ${table}`).pluck().get() ?? 0,
+    );
   for (const table of ['jobs', 'suspects']) {
     const highest = db
       .prepare<[number, number], number | null>(

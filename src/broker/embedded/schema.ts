@@ -66,4 +66,11 @@ export const schema: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   INSERT INTO facts VALUES ('dead', 0), ('epoch', 0);
   `,
+  `
+  CREATE TABLE batches (
+    number INTEGER PRIMARY KEY,           -- rises as those of places, so that a reader that goes on behind it misses none
+    batch BLOB NOT NULL                   -- events on their way to the recorder
+  ) STRICT;
+  INSERT INTO facts VALUES ('batches', 0);
+  `,
 ];

@@ -37,6 +37,8 @@ export function readStarted(file: string): StartedRecord | undefined {
   const numbers: number[] = [];
   for (let at = 0; at + BYTES <= bytes.length; at += BYTES) numbers.push(bytes.readDoubleLE(at));
   const [epoch = 0, ...places] = numbers;
+  // A power failure can leave anything here; an epoch of 0 charges nobody.
+  if (!Number.isSafeInteger(epoch) || epoch < 0) return { epoch: 0, places: [] };
   return { epoch, places: places.filter((place) => Number.isSafeInteger(place) && place > 0) };
 }
 

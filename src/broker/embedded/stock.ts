@@ -3,10 +3,11 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Invalid, Undecodable } from '../../job/errors.js';
 import { type Lane, lanes } from '../../job/job.js';
-import type { Death, DeathReason, Failure } from '../../job/outcome.js';
+import type { Death } from '../../job/outcome.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { SqliteThread } from '../../runtime/sqlite-thread.js';
 import type { DeadLetter, Parcel, Stock, StockSource, StockTarget } from '../stock.js';
+import { envelopeOf, letterOf } from './letters.js';
 import type { Opened, Opening } from './recovery.js';
 import { readStarted } from './started.js';
 import type {
@@ -180,34 +181,6 @@ function stockOf({ lanes: rows, dead }: StockCount): Stock {
     queues: [...new Set(occupied.map(([queue]) => queue))],
     consumers: 0,
   };
-}
-
-function letterOf(
-  row: StockRow,
-  [queue, lane, reason, failure, atMs]: NonNullable<StockRow['death']>,
-  body: Buffer,
-): DeadLetter {
-  const kept: Failure = { name: 'Error', message: failure, ...objectOf(failure) };
-  return {
-    ...envelopeOf(row, body),
-    queue,
-    lane,
-    death: { reason: reason as DeathReason, failure: kept, atMs },
-  };
-}
-
-function envelopeOf({ id, type, headers }: StockRow, body: Buffer) {
-  return { messageId: id, type, headers: headers === null ? {} : (objectOf(headers) ?? { headers }), body };
-}
-
-/** The object in a JSON text, or undefined when there is none. */
-function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The headers of what is no job are anybody's; bytes among them are kept as Node writes them into JSON. */

@@ -3,6 +3,7 @@ import { OutcomeUnknown, Unavailable } from '../../job/errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { SqliteFailure } from '../../runtime/sqlite-failure.js';
 import type { SqliteThread } from '../../runtime/sqlite-thread.js';
+import type { FetchEvents, FetchedBatches, FetchedLetters } from './event-operations.js';
 import type {
   Bury,
   Counted,
@@ -28,6 +29,11 @@ export interface Storage {
   suspect(take: TakeSuspect): Promise<Fetched>;
   promote(promote: Promote): Promise<Promoted>;
   count(): Promise<Counted>;
+  publishBatch(batch: Buffer): Promise<void>;
+  fetchBatches(fetch: FetchEvents): Promise<FetchedBatches>;
+  ackBatch(number: number): Promise<void>;
+  fetchLetters(fetch: FetchEvents): Promise<FetchedLetters>;
+  ackLetter(number: number): Promise<void>;
   /** No space was left a moment ago: publishes are held back, so that what ends jobs finds room. */
   isFull(): boolean;
   /** What failed a moment ago, for `health`. */
@@ -44,9 +50,16 @@ export const operationsUrl: string = new URL(
 const FULL_FOR_MS = 1_000;
 const FAULT_FOR_MS = 5_000;
 
-export function createStorage(thread: SqliteThread, clock: Clock): Storage {
-  let fullUntilMs = 0;
-  let faulted: { readonly message: string; readonly untilMs: number } | undefined;
+/** @param foundFull  called whenever an operation has found no space */
+export function createStorage(thread: SqliteThread, clock: Clock, foundFull: () => void): Storage {
+  let fullAtMs = Number.NEGATIVE_INFINITY;
+  let faulted: { readonly message: string; readonly atMs: number } | undefined;
+
+  /** Over, too, when the clock was set back meanwhile: that could be by years. */
+  function isWithin(ms: number, sinceMs: number): boolean {
+    const passedMs = clock.now() - sinceMs;
+    return passedMs >= 0 && passedMs < ms;
+  }
 
   async function call(operation: string, argument: unknown, bytes?: Buffer): Promise<unknown> {
     try {
@@ -59,8 +72,10 @@ export function createStorage(thread: SqliteThread, clock: Clock): Storage {
 
   function note({ kind, message }: SqliteFailure): void {
     if (kind === 'fault' || kind === 'ended') return;
-    faulted = { message, untilMs: clock.now() + FAULT_FOR_MS };
-    if (kind === 'full') fullUntilMs = clock.now() + FULL_FOR_MS;
+    faulted = { message, atMs: clock.now() };
+    if (kind !== 'full') return;
+    fullAtMs = clock.now();
+    foundFull();
   }
 
   return {
@@ -73,8 +88,14 @@ export function createStorage(thread: SqliteThread, clock: Clock): Storage {
     suspect: (take) => call('engine.suspect', take) as Promise<Fetched>,
     promote: (promote) => call('engine.promote', promote) as Promise<Promoted>,
     count: () => call('engine.count', undefined) as Promise<Counted>,
-    isFull: () => clock.now() < fullUntilMs,
-    fault: () => (faulted !== undefined && clock.now() < faulted.untilMs ? faulted.message : undefined),
+    publishBatch: (batch) => call('events.publish', undefined, batch) as Promise<void>,
+    fetchBatches: (fetch) => call('events.fetch', fetch) as Promise<FetchedBatches>,
+    ackBatch: (number) => call('events.ack', number) as Promise<void>,
+    fetchLetters: (fetch) => call('dead.fetch', fetch) as Promise<FetchedLetters>,
+    ackLetter: (number) => call('dead.ack', number) as Promise<void>,
+    isFull: () => isWithin(FULL_FOR_MS, fullAtMs),
+    fault: () =>
+      faulted !== undefined && isWithin(FAULT_FOR_MS, faulted.atMs) ? faulted.message : undefined,
   };
 }
 

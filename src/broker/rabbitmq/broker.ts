@@ -4,11 +4,13 @@ import { Invalid } from '../../job/errors.js';
 import type { Job } from '../../job/job.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
-import type { Broker, BrokerStats } from '../broker.js';
+import type { Broker, BrokerStats, Delivery, Source } from '../broker.js';
 import { createConnection } from './connection.js';
-import { createConsumers } from './consumers.js';
+import { createConsumers, type Feed } from './consumers.js';
+import { createControl } from './control.js';
 import { declareTopology, lacksQueue } from './declare.js';
 import { outgoingJob, type Settling } from './delivery.js';
+import { createEvents } from './events.js';
 import { inspect } from './inspect.js';
 import { createIntake } from './intake.js';
 import { createLinks } from './links.js';
@@ -50,37 +52,51 @@ const REDECLARE_AFTER_MS = 1_000;
 const REDECLARE_EVERY_MS = 60_000;
 
 export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
-  const { urls, prefix, clock, random, log } = options;
+  const { prefix, clock, random, log } = options;
   const topology = describeTopology(prefix, options.queues);
   const { names } = topology;
 
-  const publisher = createPublisher({
-    window: options.window,
+  const publishers = {
     timeoutMs: options.publishTimeoutMs,
     clock,
     log,
-    confirmed: options.confirmed,
     unroutable: () => void redeclare().catch(() => {}), // The connection is gone then, and the next one declares.
-    channelLost(reason) {
+    channelLost(reason: string) {
       // A turn later it shows whether the channel went alone or with its connection.
       setImmediate(() => {
-        if (!publisher.isUp()) publishing.renew(reason);
+        if (!isPublishing()) publishing.renew(reason);
       });
     },
+  };
+  const publisher = createPublisher({
+    ...publishers,
+    window: options.window,
+    confirmed: options.confirmed,
   });
+  /** Beside the jobs: a full window of theirs keeps no event waiting, and events take no place in it. Their sender bounds them. */
+  const eventPublisher = createPublisher({
+    ...publishers,
+    window: Number.POSITIVE_INFINITY,
+    confirmed() {},
+  });
+  const isPublishing = (): boolean => publisher.isUp() && eventPublisher.isUp();
   const publishing = createConnection({
+    ...options,
     name: `${prefix} publish`,
-    urls,
-    log,
-    clock,
-    random,
     async setUp(model) {
       await declareInTurn(model);
       await sleep(clock, safeAtMs - performance.now());
-      await publisher.attach(model);
+      await Promise.all([eventPublisher.attach(model), publisher.attach(model)]);
     },
-    tearDown: () => publisher.detach(),
-    blocked: (isBlocked) => publisher.block(isBlocked),
+    tearDown() {
+      publisher.detach();
+      eventPublisher.detach();
+    },
+    blocked(isBlocked) {
+      if (publisher.isBlocked() === isBlocked) return;
+      publisher.block(isBlocked);
+      events.blocked(isBlocked);
+    },
   });
 
   const settles = createTurnWriter();
@@ -88,13 +104,20 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const intake = createIntake(settling, clock, log);
   const links = createLinks(clock);
   const suspects = createSuspects(names, intake, links, log);
-  const consumers = createConsumers({ names, intake, links, clock, random, log, redeclare });
-  const consuming = createConnection({
-    name: `${prefix} consume`,
-    urls,
-    log,
+  const consumers = createConsumers({ links, clock, random, log, redeclare });
+  const control = createControl({ names, publisher: eventPublisher, consumers, clock, log });
+  const events = createEvents({
+    names,
+    publisher: eventPublisher,
+    consumers,
+    control,
+    afterWrite: settles.hold,
     clock,
-    random,
+    log,
+  });
+  const consuming = createConnection({
+    ...options,
+    name: `${prefix} consume`,
     async setUp(model) {
       await declareInTurn(model);
       settles.attach(model);
@@ -151,9 +174,20 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     return routeOf(names, job, Math.min(job.dueAtMs - clock.now(), LONGEST_DELAY_MS));
   }
 
+  function laneFeed({ queue, lane, prefetch }: Source, deliver: (delivery: Delivery) => void): Feed {
+    return {
+      queue: names.lane(queue, lane),
+      prefetch,
+      take(message, link) {
+        const delivery = intake.fromLane(message, queue, lane, link);
+        if (delivery !== undefined) deliver(delivery);
+      },
+    };
+  }
+
   const stats: BrokerStats = {
     get isUp() {
-      return publisher.isUp() && consuming.current() !== undefined;
+      return isPublishing() && consuming.current() !== undefined;
     },
     get isBlocked() {
       return publisher.isBlocked();
@@ -172,6 +206,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   return {
     durability: 'quorum',
     stats,
+    events: events.channel,
     async start() {
       if (stopped === undefined) keepUp();
       await Promise.all([publishing.start(), consuming.start()]);
@@ -179,8 +214,8 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     stop() {
       cancelUpkeep();
       stopped ??= (async () => {
-        const canFlush = publisher.isUp() && !publisher.isBlocked();
-        await publisher.close(canFlush ? FLUSH_TIMEOUT_MS : 0);
+        const limitMs = isPublishing() && !publisher.isBlocked() ? FLUSH_TIMEOUT_MS : 0;
+        await Promise.all([publisher.close(limitMs), eventPublisher.close(limitMs)]);
         suspects.detach();
         consumers.detach();
         await links.close();
@@ -196,11 +231,11 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
       }
       return publisher.send(outgoingJob(job, route(job)));
     },
-    consume: (source, deliver) => consumers.add(source, deliver),
+    consume: (source, deliver) => consumers.add(laneFeed(source, deliver)),
     takeSuspect: (queues) => suspects.take(queues),
     inspect: () => inspect(consuming.current(), topology),
     health() {
-      if (!publisher.isUp() || consuming.current() === undefined)
+      if (!isPublishing() || consuming.current() === undefined)
         return { ok: false, reason: 'no connection to the broker' };
       if (publisher.isBlocked())
         return { ok: false, reason: 'the broker takes no jobs: it is short of memory or disk' };

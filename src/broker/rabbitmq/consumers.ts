@@ -1,26 +1,34 @@
 /**
- * The subscriptions of this process: a channel and a consumer for each lane, made again after every loss of a connection, a
+ * The subscriptions of this process: a channel and a consumer for each, made again after every loss of a connection, a
  * channel or a queue, until they are cancelled.
  */
-import type { ChannelModel } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
-import type { Consumer, Delivery, Source } from '../broker.js';
-import type { Intake } from './intake.js';
+import type { Consumer } from '../broker.js';
 import { briefly, type Link, type Links } from './links.js';
-import type { Names } from './topology.js';
+
+/** What is subscribed to. */
+export interface Feed {
+  /** The broker queue, or how to make it on a fresh channel: then it is made anew with each subscription. */
+  readonly queue: string | ((channel: Channel) => Promise<string>);
+  /** Most messages unsettled at a time; undefined: each is settled by its arrival. */
+  readonly prefetch: number | undefined;
+  take(message: ConsumeMessage, link: Link): void;
+  /** The subscription is live, the first time or again. */
+  opened?(): void;
+}
 
 export interface Consumers {
   attach(model: ChannelModel): Promise<void>;
   detach(): void;
-  add(source: Source, deliver: (delivery: Delivery) => void): Promise<Consumer>;
+  add(feed: Feed): Promise<Consumer>;
   /** Whether every subscription is live on the broker. */
   areLive(): boolean;
 }
 
 interface Subscription {
-  readonly source: Source;
-  deliver(delivery: Delivery): void;
+  readonly feed: Feed;
   isCancelled: boolean;
   /** Whether its cancel has resolved: nothing is delivered any more, even if the broker goes on sending. */
   isOver: boolean;
@@ -34,8 +42,6 @@ const REOPEN_BASE_MS = 100;
 const REOPEN_MAX_MS = 5_000;
 
 export interface ConsumersOptions {
-  readonly names: Names;
-  readonly intake: Intake;
   readonly links: Links;
   readonly clock: Clock;
   readonly random: () => number;
@@ -45,7 +51,7 @@ export interface ConsumersOptions {
 }
 
 export function createConsumers(options: ConsumersOptions): Consumers {
-  const { names, intake, links, clock, log } = options;
+  const { links, clock, log } = options;
   const subscriptions = new Set<Subscription>();
   let current: ChannelModel | undefined;
 
@@ -58,32 +64,36 @@ export function createConsumers(options: ConsumersOptions): Consumers {
   }
 
   async function subscribe(subscription: Subscription, model: ChannelModel): Promise<void> {
-    const { queue, lane, prefetch } = subscription.source;
+    const { feed } = subscription;
     const channel = await model.createChannel();
     const link = links.follow(channel);
+    const about = typeof feed.queue === 'string' ? { queue: feed.queue } : {};
     channel.on('error', (error) =>
-      log.warn({ queue, lane, reason: error.message }, 'the broker closed a consuming channel'),
+      log.warn({ ...about, reason: error.message }, 'the broker closed a consuming channel'),
     );
     channel.on('handler-error', (error: Error) => log.error({ err: error }, 'a delivery callback threw'));
     channel.on('close', () => {
       if (subscription.live?.link === link) delete subscription.live;
-      void reopen(subscription, model);
+      if (!subscription.isCancelled) void reopen(subscription, model);
     });
-    await channel.prefetch(prefetch);
-    const { consumerTag } = await channel.consume(names.lane(queue, lane), (message) => {
+    if (feed.prefetch !== undefined) await channel.prefetch(feed.prefetch);
+    const queue = typeof feed.queue === 'string' ? feed.queue : await feed.queue(channel);
+    const take = (message: ConsumeMessage | null): void => {
       if (message === null) {
-        log.warn({ queue, lane }, 'the broker ended a subscription: its queue is gone or moved');
+        log.warn({ queue }, 'the broker ended a subscription: its queue is gone or moved');
         void channel.close().catch(() => {}); // Its 'close' opens the subscription again.
         return;
       }
       if (subscription.isOver) return; // It comes again once the channel is closed.
-      const delivery = intake.fromLane(message, queue, lane, link);
-      if (delivery !== undefined) subscription.deliver(delivery);
-    });
+      if (feed.prefetch !== undefined) link.took();
+      feed.take(message, link);
+    };
+    const { consumerTag } = await channel.consume(queue, take, { noAck: feed.prefetch === undefined });
     // The broker can take the subscription and close the channel in one breath.
     if (!link.isAlive) throw new Error('its channel was closed at once');
     subscription.live = { link, tag: consumerTag };
     if (subscription.isCancelled) await cancel(subscription);
+    else feed.opened?.();
   }
 
   /** One loop at a time: the broker's refusal ends the channel, too, so that each failure is heard of twice. */
@@ -112,7 +122,7 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     }
   }
 
-  /** Never rejects: a lane that cannot be opened is tried again, and keeps no other from being opened. */
+  /** Never rejects: a queue that cannot be consumed is tried again, and keeps no other from being opened. */
   async function openInTheEnd(subscription: Subscription, model: ChannelModel): Promise<void> {
     try {
       await open(subscription, model);
@@ -122,9 +132,9 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     }
   }
 
-  function logFailure({ source }: Subscription, error: unknown): void {
+  function logFailure({ feed: { queue } }: Subscription, error: unknown): void {
     log.warn(
-      { ...source, reason: (error as Error).message },
+      { ...(typeof queue === 'string' ? { queue } : {}), reason: (error as Error).message },
       'a subscription could not be opened; trying again',
     );
   }
@@ -133,6 +143,7 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     const { live } = subscription;
     if (live === undefined || !live.link.isAlive) return;
     await briefly(clock, live.link.channel.cancel(live.tag));
+    live.link.retire();
   }
 
   return {
@@ -145,8 +156,8 @@ export function createConsumers(options: ConsumersOptions): Consumers {
       current = undefined;
       for (const subscription of subscriptions) delete subscription.live;
     },
-    async add(source, deliver) {
-      const subscription: Subscription = { source, deliver, isCancelled: false, isOver: false };
+    async add(feed) {
+      const subscription: Subscription = { feed, isCancelled: false, isOver: false };
       subscriptions.add(subscription);
       if (current !== undefined) await openInTheEnd(subscription, current);
       return {

@@ -13,11 +13,11 @@ export interface DrainQueueOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Most messages in hand. */
+  readonly prefetch: number;
 }
 
-/** Most messages in hand. */
-const PREFETCH = 256;
-/** Nothing in hand and nothing has come for so long: it is empty, or others take what is there. */
+/** Nothing has come for so long and nothing is in hand: it is empty, or others take what is there. */
 const IDLE_MS = 200;
 
 /**
@@ -33,13 +33,12 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
   const { model, queue, clock, signal } = options;
   const over = new AbortController();
   const end = (): void => over.abort();
-  const writer = createTurnWriter();
-  writer.attach(model);
   let isOpen = true;
   let inHand = 0;
   let came = 0;
   let failure: { readonly error: unknown } | undefined;
   let settled = (): void => {};
+  const acks = createAcks(channel, model);
 
   channel.on('error', () => {}); // 'close' follows.
   channel.on('handler-error', () => {}); // A delivery that crossed with the cancel; the broker takes it back at the close.
@@ -53,10 +52,8 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
     came += 1;
     try {
       await options.hand(message);
-      if (isOpen) {
-        channel.ack(message);
-        writer.hold();
-      }
+      acks.add(message);
+      if (isOpen && !over.signal.aborted) acks.writeRun();
     } catch (error) {
       failure ??= { error };
       end();
@@ -66,41 +63,85 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
     }
   }
 
-  async function untilEmpty(): Promise<void> {
-    while (!over.signal.aborted) {
-      const before = came;
-      if (inHand === 0 && (await channel.checkQueue(queue)).messageCount === 0) return;
+  async function untilIdle(): Promise<void> {
+    let before: number;
+    do {
+      before = came;
       await sleep(clock, IDLE_MS, over.signal);
-      if (inHand === 0 && came === before) return;
-    }
+    } while (!over.signal.aborted && (inHand > 0 || came > before));
   }
 
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
   try {
-    await channel.prefetch(PREFETCH);
-    const { consumerTag } = await channel.consume(queue, (message) => {
-      if (message === null) end();
-      else if (!over.signal.aborted) void take(message);
-    });
-    await untilEmpty();
-    end();
-    if (isOpen) await briefly(clock, channel.cancel(consumerTag));
+    // The first one alone: while the target takes nothing, only this one is in hand, and pays when we are ended.
+    const first = over.signal.aborted ? false : await channel.get(queue);
+    if (first !== false) {
+      await take(first as unknown as Message);
+      await channel.prefetch(options.prefetch);
+      if (!over.signal.aborted) {
+        const { consumerTag } = await channel.consume(queue, (message) => {
+          if (message === null) end();
+          else if (isOpen && failure === undefined && !signal.aborted) void take(message);
+        });
+        await untilIdle();
+        if (isOpen) await briefly(clock, channel.cancel(consumerTag));
+      }
+    }
   } catch (error) {
     options.log.warn(
       { queue, reason: (error as Error).message },
       'a queue could not be emptied; trying again',
     );
-    end();
     await sleep(clock, IDLE_MS, signal);
   }
+  end();
   signal.removeEventListener('abort', end);
   while (inHand > 0) {
     await new Promise<void>((resolve) => {
       settled = resolve;
     });
   }
-  // Makes the broker answer for every ack before.
-  if (isOpen) await briefly(clock, channel.close());
+  if (isOpen) {
+    acks.writeRun();
+    if (acks.writeRest()) await sleep(clock, IDLE_MS);
+    await briefly(clock, channel.close());
+  }
   if (failure !== undefined) throw failure.error;
+}
+
+/**
+ * Acks in as few frames as can be. A quorum queue holds back the acks of a channel beyond the 32nd that is under way, and
+ * forgets them when the channel closes: what was acked one by one just before would come again (3.10, 4.0).
+ */
+function createAcks(channel: Channel, model: ChannelModel) {
+  const writer = createTurnWriter();
+  writer.attach(model);
+  /** By delivery tag, which counts the deliveries of a channel from 1. */
+  const done = new Map<number, Message>();
+  let last = 0;
+
+  function write(message: Message, allUpTo: boolean): void {
+    channel.ack(message, allUpTo);
+    writer.hold();
+  }
+
+  return {
+    add: (message: Message): void => void done.set(message.fields.deliveryTag, message),
+    /** Those behind which nothing is in hand any more. */
+    writeRun(): void {
+      let newest: Message | undefined;
+      for (let message = done.get(last + 1); message !== undefined; message = done.get(last + 1)) {
+        newest = message;
+        last += 1;
+        done.delete(last);
+      }
+      if (newest !== undefined) write(newest, true);
+    },
+    /** All others, one by one. @returns whether there were any: they need a moment before the channel is closed */
+    writeRest(): boolean {
+      for (const message of done.values()) write(message, false);
+      return done.size > 0;
+    },
+  };
 }

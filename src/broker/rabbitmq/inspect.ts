@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib';
 import { Unavailable } from '../../job/errors.js';
 import { lanes } from '../../job/job.js';
 import type { Inspection } from '../broker.js';
-import type { Topology } from './topology.js';
+import { DELAY_LEVELS, type Topology } from './topology.js';
 
 /** @throws Unavailable */
 export async function inspect(model: ChannelModel | undefined, topology: Topology): Promise<Inspection> {
@@ -23,8 +23,12 @@ export async function inspect(model: ChannelModel | undefined, topology: Topolog
       suspects.push({ queue, ready: (await channel.checkQueue(names.suspectsOf(queue))).messageCount });
     }
     const deadLetters = (await channel.checkQueue(names.dead)).messageCount;
+    const events = (await channel.checkQueue(names.recorder)).messageCount;
+    let delayed = 0;
+    for (let level = 0; level < DELAY_LEVELS; level++)
+      delayed += (await channel.checkQueue(names.delayLevel(level))).messageCount;
     await channel.close();
-    return { lanes: laneCounts, suspects, deadLetters };
+    return { lanes: laneCounts, suspects, delayed, deadLetters, events };
   } catch (cause) {
     throw new Unavailable(`the queues cannot be counted: ${(cause as Error).message}`, { cause });
   }

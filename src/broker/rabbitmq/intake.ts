@@ -3,17 +3,19 @@ import type { GetMessage, Message } from 'amqplib';
 import { decode, encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
 import { Invalid, Undecodable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
+import type { Death } from '../../job/outcome.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Delivery } from '../broker.js';
-import { outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import { outgoingDead, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
 import type { Link } from './links.js';
 import type { Outgoing } from './publisher.js';
-import { addressOf, SUSPECT_AFTER } from './topology.js';
+import { addressOf, DEAD_AFTER, SUSPECT_AFTER } from './topology.js';
 
 export interface Intake {
   /** A delivery of a lane, or undefined when the message is being moved elsewhere. */
   fromLane(message: Message, queue: string, lane: Lane, link: Link): Delivery | undefined;
+  /** The same for a suspect. */
   fromSuspects(message: GetMessage, queue: string, link: Link): Delivery | undefined;
   undecodable(): number;
 }
@@ -36,8 +38,7 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
       },
     );
     link.onLost.delete(sending.withdraw);
-    if (isSent) link.channel.ack(message);
-    else link.channel.reject(message, false);
+    link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
     settling.afterWrite();
   }
 
@@ -106,10 +107,26 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
     fromSuspects(message, queue, link) {
       const lane = lanes.find((name) => name === addressOf(message.fields.routingKey).lane) ?? 'normal';
       const job = read(message, queue, lane, link);
-      return job && new RabbitDelivery(job, lostCountOf(message), link, message, settling, true);
+      if (job === undefined) return undefined;
+      const lostCount = lostCountOf(message);
+      if (lostCount >= DEAD_AFTER) {
+        log.warn(
+          { job: job.id, type: job.type, queue, lostCount },
+          'lost with its process or connection as a suspect, too; moved to the dead letters',
+        );
+        moveOrLeave(message, outgoingDead(settling.names, job, lostTooOften(clock.now())), link);
+        return undefined;
+      }
+      return new RabbitDelivery(job, lostCount, link, message, settling, true);
     },
     undecodable: () => undecodable,
   };
+}
+
+function lostTooOften(atMs: number): Death {
+  const reason = 'delivery_limit';
+  const message = `its process or connection ended ${SUSPECT_AFTER + DEAD_AFTER} times while this job was in hand`;
+  return { reason, failure: { name: 'Lost', code: reason, message }, atMs };
 }
 
 /** Quorum queues count in a header what came back unsettled; it is absent the first time. */

@@ -1,51 +1,126 @@
-/** The consuming channels that are open, and an orderly end for them. */
+/** The consuming channels that are open, what is in hand on each, and an orderly end for them. */
 import type { Channel } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 
 /** A channel together with whether it still carries settles, and who wants to know when it does not. */
 export interface Link {
   readonly channel: Channel;
-  isAlive: boolean;
+  readonly isAlive: boolean;
   readonly onLost: Set<() => void>;
+  /** A message has come on it, to be settled. */
+  took(): void;
+  /** Writes the settle of one of these. Throws when the channel is closing. */
+  settle(write: (channel: Channel) => void): void;
+  /** Nothing more is wanted of it: it is closed once all that it took is settled. */
+  retire(): void;
 }
 
 export interface Links {
   /** Follows a channel until it closes; call it in the turn in which the channel was made. */
   follow(channel: Channel): Link;
   /**
-   * Closes all channels, which makes the broker answer for every settle before. Closing the connection alone loses the acks of
-   * the same turn: amqplib lets the closing frame overtake them.
+   * Closes all channels, with every settle done. Closing the connection alone loses the acks of the same turn: amqplib lets
+   * the closing frame overtake them. And of a burst of acks a quorum queue is given the first 32; the channel holds back the
+   * others until those are through, and forgets them when it is closed (3.10): so a burst is given a moment.
    */
   close(): Promise<void>;
 }
 
 const GOODBYE_TIMEOUT_MS = 2_000;
+/** So many settles are under way at most, the broker holds back the others. */
+const UNDER_WAY = 32;
+/** In which the broker gets through with what it holds back. */
+const BURST_MS = 500;
 
 export function createLinks(clock: Clock): Links {
-  const links = new Set<Link>();
+  const links = new Set<FollowedLink>();
   return {
     follow(channel) {
-      const link: Link = { channel, isAlive: true, onLost: new Set() };
+      const link = new FollowedLink(channel, clock);
       links.add(link);
       channel.on('close', () => {
-        link.isAlive = false;
         links.delete(link);
-        for (const tell of [...link.onLost]) tell();
-        link.onLost.clear();
+        link.ended();
       });
       return link;
     },
     async close() {
-      await Promise.all(
-        [...links].map((link) => briefly(clock, Promise.race([link.channel.close(), lossOf(link)]))),
-      );
+      await Promise.all([...links].map((link) => briefly(clock, link.close())));
     },
   };
 }
 
-/** A `close()` whose connection breaks meanwhile never settles by itself. */
-function lossOf(link: Link): Promise<void> {
-  return new Promise((resolve) => link.onLost.add(resolve));
+interface Burst {
+  note(): void;
+  /** Whether more settles were written lately than can be under way. */
+  isOn(): boolean;
+}
+
+/** Keeps the times of the last settles, by `performance.now()`. */
+function createBurst(): Burst {
+  const times = new Float64Array(UNDER_WAY).fill(Number.NEGATIVE_INFINITY);
+  let next = 0;
+  return {
+    note() {
+      times[next] = performance.now();
+      next = (next + 1) % UNDER_WAY;
+    },
+    isOn: () => performance.now() - (times[next] as number) < BURST_MS,
+  };
+}
+
+class FollowedLink implements Link {
+  readonly channel: Channel;
+  readonly onLost: Set<() => void> = new Set();
+  isAlive = true;
+  readonly #clock: Clock;
+  readonly #burst = createBurst();
+  #unsettled = 0;
+  #isRetired = false;
+  #closing: Promise<unknown> | undefined;
+
+  constructor(channel: Channel, clock: Clock) {
+    this.channel = channel;
+    this.#clock = clock;
+  }
+
+  took(): void {
+    this.#unsettled += 1;
+  }
+
+  settle(write: (channel: Channel) => void): void {
+    write(this.channel);
+    this.#burst.note();
+    this.#unsettled -= 1;
+    this.#closeWhenDone();
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    this.#closeWhenDone();
+  }
+
+  /** Resolves when the broker has answered. A `close()` whose connection breaks meanwhile never settles by itself. */
+  close(): Promise<unknown> {
+    this.#closing ??= this.#closeAfterBurst(new Promise<void>((resolve) => this.onLost.add(resolve)));
+    return this.#closing;
+  }
+
+  async #closeAfterBurst(ended: Promise<void>): Promise<void> {
+    if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
+    if (this.isAlive) await Promise.race([this.channel.close(), ended]);
+  }
+
+  ended(): void {
+    this.isAlive = false;
+    for (const tell of [...this.onLost]) tell();
+    this.onLost.clear();
+  }
+
+  #closeWhenDone(): void {
+    if (!this.#isRetired || this.#unsettled > 0 || !this.isAlive) return;
+    this.close().catch(() => {}); // It was closed already.
+  }
 }
 
 /** Waits for an answer of the broker: a closed channel rejects at once, a silent peer never answers, and neither keeps us. */

@@ -43,6 +43,8 @@ export interface Publisher {
   unconfirmed(): number;
   isBlocked(): boolean;
   isUp(): boolean;
+  /** `close` was called. */
+  isClosed(): boolean;
 }
 
 interface Entry {
@@ -268,5 +270,6 @@ export function createPublisher(options: PublisherOptions): Publisher {
     unconfirmed: () => outbox.size,
     isBlocked: () => isBlocked,
     isUp: () => channel !== undefined,
+    isClosed: () => isClosed,
   };
 }

@@ -25,6 +25,8 @@ const RESOURCE_LOCKED = 405;
 /** A delayed job between two levels is in neither of them for a moment, so empty means: seen empty this often, this far apart. */
 const EMPTY_LOOKS = 5;
 const RETURN_LOOKS = 10;
+/** Suspects are taken one by one: what is in hand when we are ended is charged with it, and they have a low limit. */
+const IN_HAND = 256;
 const LOOK_AGAIN_MS = 200;
 
 export function createRabbitSource(options: RabbitStockOptions): StockSource {
@@ -70,7 +72,8 @@ export function createRabbitSource(options: RabbitStockOptions): StockSource {
       const model = connection.current();
       if (model === undefined || signal.aborted) return;
       const hand = async (message: Message): Promise<void> => put(place.parcelOf(message, clock.now()));
-      await drainQueue({ model, queue: place.name, hand, clock, log, signal });
+      const prefetch = place.kind === 'suspect' ? 1 : IN_HAND;
+      await drainQueue({ model, queue: place.name, hand, clock, log, signal, prefetch });
     }
   }
 

@@ -49,6 +49,7 @@ export function createSuspects(names: Names, intake: Intake, links: Links, log: 
           const queue = queues[(i + turn) % queues.length] as string;
           const message = await via.channel.get(names.suspectsOf(queue));
           if (message === false) continue;
+          via.took();
           const delivery = intake.fromSuspects(message, queue, via);
           if (delivery !== undefined) return delivery;
         }

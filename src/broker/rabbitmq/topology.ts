@@ -36,9 +36,11 @@ export const LONGEST_DELAY_MS = (2 ** DELAY_LEVELS - 1) * DELAY_UNIT_MS;
 const LANE_DELIVERY_LIMIT = 1_000;
 /** Lost this often in its lane, a job is moved to the suspects. */
 export const SUSPECT_AFTER = 3;
-/** Suspects run one at a time, so here losses are charged to the job itself. */
-const SUSPECT_DELIVERY_LIMIT = 5;
-/** The dead letters have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
+/** Suspects run one at a time, so here losses are charged to the job itself: lost this often, it goes to the dead letters. */
+export const DEAD_AFTER = 5;
+/** A backstop: the broker allows so many redeliveries, so by itself it would dead-letter at one loss more. */
+const SUSPECT_DELIVERY_LIMIT = DEAD_AFTER;
+/** Dead letters and events have nowhere to go: a limit that is reached would destroy them, and the default differs by version. */
 const NO_DELIVERY_LIMIT = 1_000_000_000;
 
 export interface Topology {
@@ -52,6 +54,10 @@ export interface Names {
   readonly due: string;
   readonly suspects: string;
   readonly dead: string;
+  /** The exchange of event batches, and the queue in which they wait. */
+  readonly events: string;
+  readonly recorder: string;
+  readonly control: string;
   delayLevel(level: number): string;
   lane(queue: string, lane: Lane): string;
   suspectsOf(queue: string): string;
@@ -63,6 +69,9 @@ function namesOf(prefix: string): Names {
     due: `${prefix}.due`,
     suspects: `${prefix}.suspects`,
     dead: `${prefix}.dead`,
+    events: `${prefix}.events`,
+    recorder: `${prefix}.recorder`,
+    control: `${prefix}.control`,
     delayLevel: (level) => `${prefix}.delay.${String(level).padStart(2, '0')}`,
     lane: (queue, lane) => `${prefix}.jobs.${queue}.${lane}`,
     suspectsOf: (queue) => `${prefix}.suspects.${queue}`,
@@ -102,6 +111,11 @@ export function describeTopology(prefix: string, queues: readonly string[]): Top
     { kind: 'exchange', name: names.dead, type: 'fanout' },
     quorumQueue(names.dead, NO_DELIVERY_LIMIT),
     { kind: 'bindQueue', queue: names.dead, exchange: names.dead, key: '' },
+    { kind: 'exchange', name: names.events, type: 'fanout' },
+    quorumQueue(names.recorder, NO_DELIVERY_LIMIT),
+    { kind: 'bindQueue', queue: names.recorder, exchange: names.events, key: '' },
+    // Each process binds a queue of its own connection.
+    { kind: 'exchange', name: names.control, type: 'fanout' },
     { kind: 'exchange', name: names.jobs, type: 'direct' },
     { kind: 'exchange', name: names.suspects, type: 'topic' },
     // A job that is due for a queue that is gone must not wedge the delay level it waits in.

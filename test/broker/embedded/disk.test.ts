@@ -4,12 +4,16 @@ import Sqlite from 'better-sqlite3';
 import { expect } from 'chai';
 import type { Broker, Delivery } from '../../../src/broker/broker.js';
 import { schema } from '../../../src/broker/embedded/schema.js';
+import { readStarted } from '../../../src/broker/embedded/started.js';
 import { operationsUrl } from '../../../src/broker/embedded/storage.js';
 import { Lost, Unavailable } from '../../../src/job/errors.js';
+import { systemClock } from '../../../src/runtime/clock.js';
+import type { SqliteThread } from '../../../src/runtime/sqlite-thread.js';
 import { testSchema } from '../../runtime/sqlite-test-module.js';
 import { createInbox, makeJob, rejectionOf } from '../inbox.js';
 import { createEmbeddedBench, type EmbeddedBench } from './bench.js';
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const source = { queue: 'default', lane: 'normal', prefetch: 10 } as const;
 
 describe('the built-in engine and its disk', () => {
@@ -72,6 +76,80 @@ describe('the built-in engine and its disk', () => {
     expect(third?.job).to.deep.equal(large);
     await third?.ack();
     expect((await broker.inspect()).lanes.every(({ ready }) => ready === 0)).to.equal(true);
+  });
+
+  it('hands out no more and more jobs while settles wait for room', async () => {
+    let rounds = 0;
+    await bench.stop(broker);
+    broker = await bench.open({
+      clock: {
+        ...systemClock,
+        after(ms, run) {
+          return systemClock.after(ms, () => {
+            if (ms === 250) rounds += 1;
+            run();
+          });
+        },
+      },
+    });
+    for (let i = 0; i < 20; i++) await broker.publish(makeJob());
+    await fill();
+    const retries: Promise<unknown>[] = [];
+    const inbox = createInbox((delivery) => {
+      delivery.started();
+      const next = { ...delivery.job, attempt: 2, body: Buffer.alloc(200_000) };
+      if (delivery.job.attempt === 1) retries.push(delivery.retry(next));
+      else void delivery.ack();
+    });
+    await broker.consume({ ...source, prefetch: 2 }, inbox.take);
+    while (rounds < 20) await turn();
+    // Two, and two more that came while the first settles were on their way to the disk.
+    expect(inbox.deliveries.length).to.be.within(2, 4);
+    await makeRoom();
+    await inbox.until((all) => all.length === 40);
+    await Promise.all(retries);
+  });
+
+  it('takes publishes again although the clock was set back while the disk was full', async () => {
+    let backMs = 0;
+    await bench.stop(broker);
+    broker = await bench.open({ clock: { ...systemClock, now: () => systemClock.now() - backMs } });
+    await fill();
+    await makeRoom();
+    backMs = 3_600_000;
+    expect(broker.stats.isBlocked).to.equal(false);
+    expect(broker.health()).to.deep.equal({ ok: true });
+    await broker.publish(makeJob());
+  });
+
+  it('moves large jobs that are due at once in short steps', async () => {
+    const dueAtMs = Date.now() + 3_600_000;
+    for (let i = 0; i < 6; i++) await broker.publish(makeJob({ dueAtMs, body: Buffer.alloc(1_500_000) }));
+    const promote = (): Promise<unknown> => bench.threadOf(broker).run('engine.promote', [dueAtMs, 256]);
+    const lanes = [2]; // That of `default.normal`.
+    expect(await promote()).to.deep.equal({ lanes, nextDueMs: dueAtMs, isCut: true });
+    expect((await broker.inspect()).lanes.find(({ lane }) => lane === 'normal')?.ready).to.equal(2);
+    expect(await promote()).to.deep.equal({ lanes, nextDueMs: dueAtMs, isCut: true });
+    expect(await promote()).to.deep.equal({ lanes, nextDueMs: null, isCut: false });
+  });
+
+  it('stops although the disk stands still, and leaves on record what was running', async () => {
+    await broker.publish(makeJob());
+    await bench.stop(broker);
+    const run: SqliteThread['run'] = (operation, argument, bytes) =>
+      operation === 'engine.count'
+        ? new Promise(() => {})
+        : bench.threadOf(stuck).run(operation, argument, bytes);
+    const stuck: Broker = bench.make({
+      thread: { ...bench.threadOf(broker), run },
+      clock: { ...systemClock, after: (ms, then) => systemClock.after(ms === 5_000 ? 0 : ms, then) },
+    });
+    await stuck.start();
+    const inbox = createInbox((delivery) => delivery.started());
+    await stuck.consume(source, inbox.take);
+    await inbox.first(1);
+    await stuck.stop();
+    expect(readStarted(join(bench.folder, 'sluice.started'))?.places).to.have.length(1);
   });
 
   it('gives up a settle that waits for room when it stops: the job comes again', async () => {

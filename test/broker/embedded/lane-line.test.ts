@@ -36,6 +36,17 @@ describe('the waiting line of a lane', () => {
     expect(line.nextRead()).to.deep.equal({ after: 8, limit: 2 });
   });
 
+  it('does not read again what was read and was no job', () => {
+    const line = createLaneLine(0);
+    line.add(createHand(4));
+    line.nextRead();
+    line.wasRead(items(3), true, 8);
+    line.handOut();
+    expect(line.nextRead()).to.deep.equal({ after: 8, limit: 3 });
+    line.wasRead([], true, 11);
+    expect(line.nextRead()).to.deep.equal({ after: 11, limit: 3 });
+  });
+
   it('does not miss what is added while it reads, nor after a read that failed', () => {
     const line = createLaneLine(0);
     line.add(createHand(4));

@@ -71,7 +71,11 @@ describe('the record of what was running', () => {
 
   it('reads what a failing disk left of it without complaint', () => {
     writeFileSync(file, Buffer.from('nonsense that is no number'));
-    expect(readStarted(file)?.places).to.deep.equal([]);
+    expect(readStarted(file)).to.deep.equal({ epoch: 0, places: [] });
+    for (const garbage of [Number.NaN, Number.POSITIVE_INFINITY, 1e200, 0.5, -3]) {
+      writeFileSync(file, Buffer.from(new Float64Array([garbage, 9]).buffer));
+      expect(readStarted(file)).to.deep.equal({ epoch: 0, places: [] });
+    }
     const started = open(4);
     started.begin(9);
     started.begin(10);

@@ -4,6 +4,7 @@ import { createRabbitBroker, type RabbitBrokerOptions } from '../../../src/broke
 import { systemClock } from '../../../src/runtime/clock.js';
 import { createLog } from '../../../src/runtime/log.js';
 import { cleanPrefix, randomPrefix } from '../../support/prefix.js';
+import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 
 export interface RabbitBench {
   readonly prefix: string;
@@ -47,4 +48,26 @@ export function createRabbitBench(url: string, queues: readonly string[] = ['def
     },
   };
   return bench;
+}
+
+/** Call it in a `describe`: a node that its tests may harm, and a bench on it for each of them. */
+export function useOwnNode(): { readonly node: RabbitNode; readonly bench: RabbitBench } {
+  let node: RabbitNode;
+  let bench: RabbitBench;
+  before(async () => {
+    node = await startNode();
+  });
+  after(() => node.remove());
+  beforeEach(() => {
+    bench = createRabbitBench(node.url);
+  });
+  afterEach(() => bench.close());
+  return {
+    get node() {
+      return node;
+    },
+    get bench() {
+      return bench;
+    },
+  };
 }

@@ -4,9 +4,8 @@ import { LONGEST_DELAY_MS } from '../../../src/broker/rabbitmq/topology.js';
 import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { startProxy } from '../../support/proxy.js';
-import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 import { createInbox, makeJob } from '../inbox.js';
-import { createRabbitBench, type RabbitBench } from './bench.js';
+import { useOwnNode } from './bench.js';
 
 /** What a promise rejected with; fails when it resolved. */
 async function rejection(promise: Promise<unknown>): Promise<Error> {
@@ -28,24 +27,15 @@ function isStored(published: Promise<void>): Promise<boolean> {
 const source = { queue: 'default', lane: 'normal', prefetch: 100 } as const;
 
 describe('publishing to RabbitMQ', () => {
-  let node: RabbitNode;
-  let bench: RabbitBench;
-  before(async () => {
-    node = await startNode();
-  });
-  after(() => node.remove());
-  beforeEach(() => {
-    bench = createRabbitBench(node.url);
-  });
-  afterEach(() => bench.close());
+  const own = useOwnNode();
 
   it('writes messages that any AMQP client can read: the payload is the body, the id and type are properties', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const job = makeJob({ body: Buffer.from('{"a":[1,2]}') });
     await broker.publish(job);
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    const message = await channel.get(`${bench.prefix}.jobs.default.normal`, { noAck: true });
+    const message = await channel.get(`${own.bench.prefix}.jobs.default.normal`, { noAck: true });
     await connection.close();
     if (message === false) throw new Error('the message is not in its lane');
     expect(message.content.toString()).to.equal('{"a":[1,2]}');
@@ -59,12 +49,12 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('refuses while there is no connection', async () => {
-    const broker = bench.make();
+    const broker = own.bench.make();
     expect(await rejection(broker.publish(makeJob()))).to.be.instanceOf(Unavailable);
   });
 
   it('refuses a delay beyond 310 days', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const error = await rejection(
       broker.publish(makeJob({ dueAtMs: Date.now() + LONGEST_DELAY_MS + 60_000 })),
     );
@@ -73,10 +63,10 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('does not take an unroutable job for stored, and declares the lost queue again', async () => {
-    const broker = await bench.open();
-    const connection = await amqp.connect(node.url);
+    const broker = await own.bench.open();
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    await channel.deleteQueue(`${bench.prefix}.jobs.default.normal`);
+    await channel.deleteQueue(`${own.bench.prefix}.jobs.default.normal`);
     await connection.close();
     expect(await rejection(broker.publish(makeJob()))).to.be.instanceOf(Unavailable);
     // Declared again in the background: a consumer on it waits for exactly that.
@@ -89,9 +79,9 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('tells a nack of the broker as a refusal, and keeps what was confirmed before', async () => {
-    const broker = await bench.open();
-    const lane = `${bench.prefix}.jobs.default.normal`;
-    await node.rabbitmqctl(
+    const broker = await own.bench.open();
+    const lane = `${own.bench.prefix}.jobs.default.normal`;
+    await own.node.rabbitmqctl(
       'set_policy',
       'full',
       `^${lane.replaceAll('.', '\\.')}$`,
@@ -111,7 +101,7 @@ describe('publishing to RabbitMQ', () => {
       );
     }
     expect(refused).to.be.instanceOf(Refused).with.property('code', 'queue_full');
-    await node.rabbitmqctl('clear_policy', 'full');
+    await own.node.rabbitmqctl('clear_policy', 'full');
     const inbox = createInbox((delivery) => void delivery.ack());
     await broker.consume(source, inbox.take);
     await inbox.first(accepted.length);
@@ -119,12 +109,12 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('holds a retry until a full queue has room again', async () => {
-    const broker = await bench.open();
-    const lane = `${bench.prefix}.jobs.default.low`;
+    const broker = await own.bench.open();
+    const lane = `${own.bench.prefix}.jobs.default.low`;
     await broker.publish(makeJob());
     await broker.publish(makeJob({ lane: 'low' }));
     await broker.publish(makeJob({ lane: 'low' }));
-    await node.rabbitmqctl(
+    await own.node.rabbitmqctl(
       'set_policy',
       'full',
       `^${lane.replaceAll('.', '\\.')}$`,
@@ -141,12 +131,12 @@ describe('publishing to RabbitMQ', () => {
     await broker.consume({ ...source, lane: 'low' }, low.take);
     await retried;
     await low.until((all) => all.some((one) => one.job.id === moved.id));
-    await node.rabbitmqctl('clear_policy', 'full');
+    await own.node.rabbitmqctl('clear_policy', 'full');
   });
 
   it('keeps at most its window unconfirmed, lets as many wait, and refuses what goes beyond', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url], window: 10, publishTimeoutMs: 60_000 });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url], window: 10, publishTimeoutMs: 60_000 });
     proxy.pause();
     const sent = Array.from({ length: 20 }, () => broker.publish(makeJob()));
     expect(broker.stats.unconfirmed).to.equal(10);
@@ -159,8 +149,8 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('calls it an unknown outcome when no confirm comes in time', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url], publishTimeoutMs: 200 });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url], publishTimeoutMs: 200 });
     proxy.pause();
     const error = await rejection(broker.publish(makeJob()));
     expect(error).to.be.instanceOf(OutcomeUnknown);
@@ -171,8 +161,8 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('gives the place of a publish that timed out to no other while the broker has not answered', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url], window: 10, publishTimeoutMs: 200 });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url], window: 10, publishTimeoutMs: 200 });
     proxy.pause();
     const late = await Promise.all(Array.from({ length: 10 }, () => rejection(broker.publish(makeJob()))));
     for (const error of late) expect(error).to.be.instanceOf(OutcomeUnknown);
@@ -187,10 +177,10 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('times a publish out although the wall clock is set back meanwhile', async () => {
-    const proxy = await startProxy(node.url);
+    const proxy = await startProxy(own.node.url);
     let setBackMs = 0;
     const clock = { ...systemClock, now: () => Date.now() - setBackMs };
-    const broker = await bench.open({ urls: [proxy.url], publishTimeoutMs: 200, clock });
+    const broker = await own.bench.open({ urls: [proxy.url], publishTimeoutMs: 200, clock });
     proxy.pause();
     const publishing = rejection(broker.publish(makeJob()));
     setBackMs = 3_600_000;
@@ -199,8 +189,8 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('publishes again what a reset connection left unconfirmed, and loses none of it', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url] });
     const jobs = Array.from({ length: 3_000 }, () => makeJob());
     const published = Promise.all(jobs.map((job) => broker.publish(job)));
     let confirmed = 0;
@@ -222,8 +212,8 @@ describe('publishing to RabbitMQ', () => {
   });
 
   it('refuses at once while the broker is short of memory, and goes on afterwards', async () => {
-    const broker = await bench.open({ publishTimeoutMs: 300 });
-    await node.setMemoryAlarm(true);
+    const broker = await own.bench.open({ publishTimeoutMs: 300 });
+    await own.node.setMemoryAlarm(true);
     // The broker says so only when a publish arrives: the first one is in doubt, the later ones are not even sent.
     let error: Error = await rejection(broker.publish(makeJob()));
     expect(error).to.be.instanceOf(OutcomeUnknown);
@@ -232,24 +222,24 @@ describe('publishing to RabbitMQ', () => {
     expect(error).to.be.instanceOf(Unavailable);
     expect(error.message).to.include('memory');
     expect(broker.health().ok).to.equal(false);
-    await node.setMemoryAlarm(false);
+    await own.node.setMemoryAlarm(false);
     const job = makeJob();
     while (!(await isStored(broker.publish(job)))) await new Promise(setImmediate);
     expect(broker.health().ok).to.equal(true);
   });
 
   it('settles deliveries by ack while the broker is short of memory, and retries once it is not', async () => {
-    const broker = await bench.open({ publishTimeoutMs: 300 });
+    const broker = await own.bench.open({ publishTimeoutMs: 300 });
     await broker.publish(makeJob({ type: 'acked' }));
     await broker.publish(makeJob({ type: 'retried' }));
-    await node.setMemoryAlarm(true);
+    await own.node.setMemoryAlarm(true);
     const inbox = createInbox();
     await broker.consume(source, inbox.take);
     const [acked, retried] = await inbox.first(2);
     await rejection(broker.publish(makeJob()));
     await acked?.ack();
     const retrying = retried?.retry({ ...retried.job, attempt: 2, dueAtMs: Date.now() });
-    await node.setMemoryAlarm(false);
+    await own.node.setMemoryAlarm(false);
     await retrying;
     await inbox.until((all) => all.some((one) => one.job.type === 'retried' && one.job.attempt === 2));
     expect(inbox.deliveries.filter((one) => one.job.type === 'acked')).to.have.length(1);

@@ -5,9 +5,8 @@ import { Invalid, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { freePort } from '../../support/free-port.js';
 import { startProxy } from '../../support/proxy.js';
-import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 import { createInbox, makeJob } from '../inbox.js';
-import { createRabbitBench, type RabbitBench } from './bench.js';
+import { useOwnNode } from './bench.js';
 
 const source = { queue: 'default', lane: 'normal', prefetch: 100 } as const;
 
@@ -24,25 +23,16 @@ async function insist(broker: Broker, job = makeJob()): Promise<string> {
 }
 
 describe('RabbitMQ recovery', () => {
-  let node: RabbitNode;
-  let bench: RabbitBench;
-  before(async () => {
-    node = await startNode();
-  });
-  after(() => node.remove());
-  beforeEach(() => {
-    bench = createRabbitBench(node.url);
-  });
-  afterEach(() => bench.close());
+  const own = useOwnNode();
 
   const ends = [
-    ['killed', () => node.kill()],
-    ['restarted', () => node.stop()],
+    ['killed', () => own.node.kill()],
+    ['restarted', () => own.node.stop()],
   ] as const;
   for (const [how, end] of ends)
     it(`loses no confirmed job when the broker is ${how} under load, and delivers again afterwards`, async () => {
-      const broker = await bench.open();
-      await node.settle();
+      const broker = await own.bench.open();
+      await own.node.settle();
       const accepted = new Set<string>();
       const inbox = createInbox((delivery) => void delivery.ack().catch(() => {})); // Lost: it comes again.
       let isLoading = true;
@@ -58,7 +48,7 @@ describe('RabbitMQ recovery', () => {
       await broker.consume(source, inbox.take);
       await inbox.first(500);
       await end();
-      await node.restart();
+      await own.node.restart();
       const before = accepted.size;
       const mark = await insist(broker);
       await inbox.until((all) => all.some((one) => one.job.id === mark));
@@ -72,45 +62,45 @@ describe('RabbitMQ recovery', () => {
     });
 
   it('loses no confirmed job although the broker is killed right after its queues were made', async () => {
-    const broker = await bench.open({ newQueueMs: 2_000 });
+    const broker = await own.bench.open({ newQueueMs: 2_000 });
     const jobs = Array.from({ length: 100 }, () => makeJob());
     await Promise.all(jobs.map((job) => broker.publish(job)));
-    await node.kill();
-    await node.restart();
+    await own.node.kill();
+    await own.node.restart();
     const inbox = createInbox((delivery) => void delivery.ack());
     await broker.consume(source, inbox.take);
     await inbox.until(() => inbox.ids.size === jobs.length);
   });
 
   it('consumes again after the broker has closed every connection', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const inbox = createInbox((delivery) => void delivery.ack());
     await broker.consume(source, inbox.take);
     await insist(broker);
     await inbox.first(1);
-    await node.closeAllConnections();
+    await own.node.closeAllConnections();
     const mark = await insist(broker);
     await inbox.until((all) => all.some((one) => one.job.id === mark));
     while (!broker.health().ok) await new Promise((resolve) => setTimeout(resolve, 20));
   });
 
   it('consumes again after its queue was deleted under it', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const inbox = createInbox((delivery) => void delivery.ack());
     await broker.consume(source, inbox.take);
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    await channel.deleteQueue(`${bench.prefix}.jobs.default.normal`);
+    await channel.deleteQueue(`${own.bench.prefix}.jobs.default.normal`);
     await connection.close();
     const mark = await insist(broker);
     await inbox.until((all) => all.some((one) => one.job.id === mark));
   });
 
   it('publishes again after its exchange was deleted under it', async () => {
-    const broker = await bench.open();
-    const connection = await amqp.connect(node.url);
+    const broker = await own.bench.open();
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    await channel.deleteExchange(`${bench.prefix}.jobs`);
+    await channel.deleteExchange(`${own.bench.prefix}.jobs`);
     await connection.close();
     const mark = await insist(broker);
     const inbox = createInbox();
@@ -120,18 +110,18 @@ describe('RabbitMQ recovery', () => {
   });
 
   it('sends a delayed job whose queue is gone to the dead letters, and holds up no other', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const dueAtMs = Date.now() + 600;
     await broker.publish(makeJob({ lane: 'low', dueAtMs }));
     await broker.publish(makeJob({ dueAtMs }));
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    await channel.deleteQueue(`${bench.prefix}.jobs.default.low`);
+    await channel.deleteQueue(`${own.bench.prefix}.jobs.default.low`);
     const inbox = createInbox((delivery) => void delivery.ack());
     await broker.consume(source, inbox.take);
     await inbox.first(1);
     const dead = createInbox();
-    await channel.consume(`${bench.prefix}.dead`, () => dead.take({ job: makeJob() } as never), {
+    await channel.consume(`${own.bench.prefix}.dead`, () => dead.take({ job: makeJob() } as never), {
       noAck: true,
     });
     await dead.first(1);
@@ -139,16 +129,19 @@ describe('RabbitMQ recovery', () => {
   });
 
   it('moves a message that is no job to the dead letters with its raw bytes', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     await broker.consume(source, () => {
       throw new Error('must not be delivered');
     });
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
     const raw = Buffer.from([0xff, 0x00, 0x01]);
-    channel.publish(`${bench.prefix}.jobs`, 'default.normal', raw, { messageId: 'x', headers: { mine: 1 } });
+    channel.publish(`${own.bench.prefix}.jobs`, 'default.normal', raw, {
+      messageId: 'x',
+      headers: { mine: 1 },
+    });
     const message = await new Promise<amqp.ConsumeMessage>((resolve) => {
-      void channel.consume(`${bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
+      void channel.consume(`${own.bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
     });
     await connection.close();
     expect(message.content).to.deep.equal(raw);
@@ -158,17 +151,17 @@ describe('RabbitMQ recovery', () => {
   });
 
   it('has the broker dead-letter a message that is no job and cannot be published anew', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     await broker.consume(source, () => {
       throw new Error('must not be delivered');
     });
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
     // At the limit of what amqplib encodes: with the reason it is beyond.
     const headers = { big: 'x'.repeat(65_400) };
-    channel.publish(`${bench.prefix}.jobs`, 'default.normal', Buffer.from('raw'), { headers });
+    channel.publish(`${own.bench.prefix}.jobs`, 'default.normal', Buffer.from('raw'), { headers });
     const message = await new Promise<amqp.ConsumeMessage>((resolve) => {
-      void channel.consume(`${bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
+      void channel.consume(`${own.bench.prefix}.dead`, (one) => one && resolve(one), { noAck: true });
     });
     await connection.close();
     expect(message.content.toString()).to.equal('raw');
@@ -179,8 +172,8 @@ describe('RabbitMQ recovery', () => {
       ...systemClock,
       after: (ms: number, run: () => void) => systemClock.after(ms === 60_000 ? 100 : ms, run),
     };
-    await bench.open({ clock });
-    const connection = await amqp.connect(node.url);
+    await own.bench.open({ clock });
+    const connection = await amqp.connect(own.node.url);
     const exists = async (queue: string): Promise<boolean> => {
       const channel = await connection.createChannel();
       channel.on('error', () => {});
@@ -189,7 +182,7 @@ describe('RabbitMQ recovery', () => {
         () => false,
       );
     };
-    const level = `${bench.prefix}.delay.00`;
+    const level = `${own.bench.prefix}.delay.00`;
     await (await connection.createChannel()).deleteQueue(level);
     while (!(await exists(level))) await new Promise(setImmediate);
     await connection.close();
@@ -197,13 +190,13 @@ describe('RabbitMQ recovery', () => {
 
   it('uses the next host of its list when one is down', async () => {
     const gone = `amqp://guest:guest@127.0.0.1:${await freePort()}`;
-    const broker = await bench.open({ urls: [gone, node.url] });
+    const broker = await own.bench.open({ urls: [gone, own.node.url] });
     await broker.publish(makeJob());
   });
 
   it('gets through a network that cuts the connection again and again while it is being set up', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = bench.make({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const broker = own.bench.make({ urls: [proxy.url] });
     const started = broker.start();
     for (let cut = 0; cut < 5; cut++) {
       await proxy.nextConnection();
@@ -217,12 +210,12 @@ describe('RabbitMQ recovery', () => {
   });
 
   const refusals: [string, () => string, RegExp][] = [
-    ['a wrong password', () => node.url.replace('guest:guest', 'guest:hunter2'), /password/],
-    ['a virtual host that does not exist', () => `${node.url}/nowhere`, /virtual host 'nowhere'/],
+    ['a wrong password', () => own.node.url.replace('guest:guest', 'guest:hunter2'), /password/],
+    ['a virtual host that does not exist', () => `${own.node.url}/nowhere`, /virtual host 'nowhere'/],
   ];
   for (const [what, url, message] of refusals) {
     it(`does not start with ${what}, and says what to mend without the password`, async () => {
-      const broker = bench.make({ urls: [url()] });
+      const broker = own.bench.make({ urls: [url()] });
       const error = await broker.start().then(
         () => undefined,
         (reason: unknown) => reason as Error,
@@ -233,11 +226,11 @@ describe('RabbitMQ recovery', () => {
   }
 
   it('does not start on a queue of the same name with other arguments', async () => {
-    const connection = await amqp.connect(node.url);
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
-    await channel.assertQueue(`${bench.prefix}.dead`, { durable: true });
+    await channel.assertQueue(`${own.bench.prefix}.dead`, { durable: true });
     await connection.close();
-    const error = await bench
+    const error = await own.bench
       .make()
       .start()
       .then(
@@ -245,12 +238,12 @@ describe('RabbitMQ recovery', () => {
         (reason: unknown) => reason as Error,
       );
     expect(error).to.be.instanceOf(Invalid).with.property('code', 'topology_mismatch');
-    expect(error?.message).to.include(`${bench.prefix}.dead`);
+    expect(error?.message).to.include(`${own.bench.prefix}.dead`);
   });
 
   it('stops while it is reconnecting', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url] });
     proxy.refuse(true);
     proxy.cut();
     await broker.stop();
@@ -263,8 +256,8 @@ describe('RabbitMQ recovery', () => {
   });
 
   it('stops although its peer has fallen silent', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url] });
     await broker.consume(source, () => {});
     const inbox = createInbox();
     await broker.consume({ ...source, lane: 'high' }, inbox.take);

@@ -5,7 +5,9 @@ import type { Job } from '../../../src/job/job.js';
 import type { Log } from '../../../src/runtime/log.js';
 import type { JobObserver } from '../../../src/worker/observer.js';
 import { createPool, type Pool, type PoolOptions } from '../../../src/worker/pool.js';
-import { createManualClock, type ManualClock } from './manual-clock.js';
+import { createManualClock, type ManualClock } from '../../support/manual-clock.js';
+import { createEventBook, type EventBook } from './event-book.js';
+import { createRegisters, type Registers } from './registers.js';
 import { createScriptedBroker, type ScriptedBroker } from './scripted-broker.js';
 
 export function jobOf(fields: Partial<Job> & { readonly payload?: unknown } = {}): Job {
@@ -118,6 +120,8 @@ export interface Bench {
   readonly clock: ManualClock;
   readonly lines: readonly LogLine[];
   readonly seen: Seen;
+  readonly book: EventBook;
+  readonly registers: Registers;
 }
 
 /** A pool with one queue `default` of two slots, unless told otherwise; not started. */
@@ -126,6 +130,8 @@ export function benchOf(handlers: readonly Handler[], options: Partial<PoolOptio
   const broker = createScriptedBroker();
   const { log, lines } = createMemoryLog();
   const { observer, seen } = createMemoryObserver();
+  const book = createEventBook();
+  const registers = createRegisters();
   const pool = createPool({
     broker,
     registry: new Map(handlers.map((handler) => [handler.type, handler])),
@@ -136,7 +142,11 @@ export function benchOf(handlers: readonly Handler[], options: Partial<PoolOptio
     clock,
     random: () => 0.5,
     observer,
+    events: book,
+    resultMaxBytes: 1000,
+    readOrders: () => registers.read(),
+    onAnnouncement: (listener) => registers.listen(listener),
     ...options,
   });
-  return { pool, broker, clock, lines, seen };
+  return { pool, broker, clock, lines, seen, book, registers };
 }

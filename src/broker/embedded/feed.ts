@@ -1,0 +1,119 @@
+/** Reads one line of rows from the file as fast as its consumers have room, and hands them out. */
+import { type Clock, sleep } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import type { Consumer } from '../broker.js';
+import type { Holder } from './held.js';
+import { createLaneLine, type Placed, type Taker } from './lane-line.js';
+
+export interface Feed<Item extends Placed> {
+  /** At most `prefetch` in hand at a time, until cancelled. Also before anything can be read. */
+  consume(prefetch: number, hand: (item: Item, holder: Holder) => void): Consumer;
+  /** Rows were added, or can be read from now on. */
+  hasNews(): void;
+  /** Handed out, and their end is not on the disk. */
+  inHand(): number;
+  consumers(): number;
+}
+
+export interface ReadItems<Item> {
+  readonly items: readonly Item[];
+  /** More lies behind the last row. */
+  readonly isCut: boolean;
+  /** The place of the last row, if that has not become an item. */
+  readonly upTo?: number | undefined;
+}
+
+export interface FeedOptions<Item extends Placed> {
+  /** The place before the first. */
+  readonly start: number;
+  readonly read: (after: number, limit: number) => Promise<ReadItems<Item>>;
+  /** The file is open, and not yet closed. */
+  readonly isUp: () => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const READ_AGAIN_MS = 500;
+
+export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Feed<Item> {
+  const { isUp, clock, log } = options;
+  const line = createLaneLine<Item>(options.start);
+  let inHand = 0;
+  let isScheduled = false;
+
+  /** Once per turn of the loop, however many settles and publishes come in it. */
+  function schedule(): void {
+    if (isScheduled || line.takers.length === 0) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    if (!isUp()) return;
+    line.handOut();
+    const next = line.nextRead();
+    if (next === undefined) return;
+    options.read(next.after, next.limit).then(
+      ({ items, isCut, upTo }) => {
+        line.wasRead(items, isCut, upTo);
+        pump();
+      },
+      (error: unknown) => {
+        line.readFailed();
+        if (!isUp()) return;
+        log.error({ err: error }, 'what waits cannot be read; it is tried again');
+        void sleep(clock, READ_AGAIN_MS).then(schedule);
+      },
+    );
+  }
+
+  function holderOf(taker: Taker<Item>, item: Item): Holder {
+    return {
+      hold(isHeld) {
+        taker.held += isHeld ? 1 : -1;
+        if (!isHeld) schedule();
+      },
+      gone() {
+        inHand -= 1;
+      },
+      takeBack() {
+        inHand -= 1;
+        line.putBack(item);
+        schedule();
+      },
+    };
+  }
+
+  return {
+    consume(prefetch, hand) {
+      const taker: Taker<Item> = {
+        prefetch,
+        held: 0,
+        take(item) {
+          inHand += 1;
+          try {
+            hand(item, holderOf(taker, item));
+          } catch (error) {
+            log.error({ err: error }, 'a delivery callback threw');
+          }
+        },
+      };
+      line.add(taker);
+      schedule();
+      return {
+        async cancel() {
+          line.remove(taker);
+        },
+      };
+    },
+    hasNews() {
+      line.hasNews();
+      schedule();
+    },
+    inHand: () => inHand,
+    consumers: () => line.takers.length,
+  };
+}

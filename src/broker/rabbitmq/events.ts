@@ -1,0 +1,96 @@
+/** Event batches to the recorder's queue and out of it, dead letters as events, and who wants to know of alarms. */
+import { randomUUID } from 'node:crypto';
+import type { Message } from 'amqplib';
+import { Unavailable } from '../../job/errors.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Log } from '../../runtime/log.js';
+import type { BatchDelivery, EventChannel, LetterDelivery } from '../event-channel.js';
+import type { DeadLetter } from '../stock.js';
+import type { Consumers } from './consumers.js';
+import type { Control } from './control.js';
+import { HeldMessage } from './held.js';
+import { letterOf } from './letters.js';
+import type { Link } from './links.js';
+import type { Publisher } from './publisher.js';
+import type { Names } from './topology.js';
+
+export interface EventsOptions {
+  readonly names: Names;
+  readonly publisher: Publisher;
+  readonly consumers: Consumers;
+  readonly control: Control;
+  /** Called after a settle was written on its link. */
+  readonly afterWrite: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Events {
+  readonly channel: EventChannel;
+  /** The broker begins or ends to hold back publishes. */
+  blocked(isBlocked: boolean): void;
+}
+
+class HeldBatch extends HeldMessage implements BatchDelivery {
+  readonly batch: Buffer;
+
+  constructor(link: Link, message: Message, afterWrite: () => void) {
+    super(link, message, afterWrite);
+    this.batch = message.content;
+  }
+}
+
+class HeldLetter extends HeldMessage implements LetterDelivery {
+  readonly letter: DeadLetter;
+
+  constructor(link: Link, message: Message, afterWrite: () => void, nowMs: number) {
+    super(link, message, afterWrite);
+    this.letter = letterOf(message, nowMs);
+  }
+}
+
+export function createEvents(options: EventsOptions): Events {
+  const { names, publisher, consumers, control, afterWrite, clock, log } = options;
+  const listeners = new Set<(isBlocked: boolean) => void>();
+
+  return {
+    channel: {
+      ...control,
+      publish(batch) {
+        if (publisher.isClosed())
+          return { done: Promise.reject(new Unavailable('shutting down')), withdraw() {} };
+        return publisher.sendPatiently({
+          route: { exchange: names.events, key: '' },
+          body: batch,
+          properties: { persistent: true, mandatory: true, messageId: randomUUID(), type: 'sluice.events' },
+        });
+      },
+      consume: (prefetch, deliver) =>
+        consumers.add({
+          queue: names.recorder,
+          prefetch,
+          take: (message, link) => deliver(new HeldBatch(link, message, afterWrite)),
+        }),
+      consumeDead: (prefetch, deliver) =>
+        consumers.add({
+          queue: names.dead,
+          prefetch,
+          take: (message, link) => deliver(new HeldLetter(link, message, afterWrite, clock.now())),
+        }),
+      onBlocked(listener) {
+        const told = (isBlocked: boolean): void => listener(isBlocked);
+        listeners.add(told);
+        return () => void listeners.delete(told);
+      },
+    },
+    blocked(isBlocked) {
+      for (const listener of [...listeners]) {
+        try {
+          listener(isBlocked);
+        } catch (error) {
+          log.error({ err: error }, 'a listener to alarms threw');
+        }
+      }
+    },
+  };
+}

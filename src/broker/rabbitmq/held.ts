@@ -1,0 +1,62 @@
+/** One message in our hands and its one settle, on the channel that brought it. */
+import type { Channel, Message } from 'amqplib';
+import { Lost } from '../../job/errors.js';
+import type { Link } from './links.js';
+
+const done = Promise.resolve();
+
+export class HeldMessage {
+  protected readonly link: Link;
+  protected isSettled = false;
+  readonly #message: Message;
+  readonly #afterWrite: () => void;
+
+  /** @param afterWrite  called after a settle was written on the link */
+  constructor(link: Link, message: Message, afterWrite: () => void) {
+    this.link = link;
+    this.#message = message;
+    this.#afterWrite = afterWrite;
+  }
+
+  get isLost(): boolean {
+    return !this.link.isAlive;
+  }
+
+  ack(): Promise<void> {
+    return this.#settle((channel) => channel.ack(this.#message));
+  }
+
+  return(): Promise<void> {
+    return this.#settle((channel) => channel.nack(this.#message, false, true));
+  }
+
+  /** What errors call it. */
+  protected name(): string {
+    return `message ${String(this.#message.properties.messageId)}`;
+  }
+
+  /** Why it cannot be settled, or undefined when it can. */
+  protected obstacle(): Error | undefined {
+    if (this.isSettled) return new Error(`the delivery of ${this.name()} is settled already`);
+    return this.link.isAlive ? undefined : this.lost();
+  }
+
+  protected lost(cause?: unknown): Lost {
+    return new Lost(`the delivery of ${this.name()} is gone with its channel; the broker delivers it again`, {
+      cause,
+    });
+  }
+
+  #settle(write: (channel: Channel) => void): Promise<void> {
+    const obstacle = this.obstacle();
+    if (obstacle !== undefined) return Promise.reject(obstacle);
+    this.isSettled = true;
+    try {
+      this.link.settle(write);
+      this.#afterWrite();
+      return done;
+    } catch (cause) {
+      return Promise.reject(this.lost(cause));
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Makes audits: asks the broker and the store, and keeps what needs two looks to be proven. When a job has not ended and the broker
+ * holds nothing, it is lost, unless it was just passing between the two. So the proof takes two looks at an empty broker and an
+ * empty recorder queue, some seconds apart, with a sign of life of every living process in between: whatever had been under way
+ * at the first look has been recorded by the second. Then all that has not ended and is older than the first look is lost.
+ */
+import type { AuditReport } from '../api/audit.js';
+import type { Inspection } from '../broker/broker.js';
+import type { Clock } from '../runtime/clock.js';
+import type { AuditReader, Books, SourceBooks } from '../store/audit.js';
+import { auditOf, type BrokerCounts, gapsOf, livingOf, MOST_NAMED, mayHold, waitingIn } from './audit.js';
+
+/** Of an inspection: what the audit counts. */
+export type Inspected = Pick<Inspection, 'lanes' | 'suspects' | 'deadLetters'> & {
+  readonly delayed: number;
+  readonly events: number;
+};
+
+export interface AuditorOptions {
+  readonly audit: AuditReader;
+  readonly broker: { inspect(): Promise<Inspected> };
+  readonly clock: Clock;
+}
+
+export interface Auditor {
+  /**
+   * One look at everything; several callers at a time share one. A broker that cannot be asked is a part of the report.
+   * @throws StoreUnavailable
+   */
+  report(): Promise<AuditReport>;
+  /** Of the last report, for metrics; undefined before the first. */
+  readonly last: AuditReport | undefined;
+}
+
+/** A look at which nothing was in the broker, nor on its way from it. */
+interface Rest {
+  readonly atMs: number;
+  /** The last batch of each living process. */
+  readonly seqs: ReadonlyMap<string, number>;
+}
+
+const APART_MS = 3_000;
+
+export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor {
+  let rest: Rest | undefined;
+  /** What has not ended and is older is lost; stays true when the broker fills again. */
+  let provenThroughMs: number | undefined;
+  let last: AuditReport | undefined;
+  let underWay: Promise<AuditReport> | undefined;
+
+  function prove(books: Books, counts: BrokerCounts | undefined, nowMs: number): AuditReport['proof'] {
+    const unrest = unrestOf(books, counts, nowMs);
+    if (unrest !== undefined) {
+      rest = undefined;
+      return proofOf('none', `nothing can be proven while ${unrest}`);
+    }
+    const living = livingOf(books.sources);
+    const before = rest;
+    if (before === undefined) {
+      rest = { atMs: nowMs, seqs: seqsOf(living) };
+      return proofOf('waiting', 'ask again in a few seconds');
+    }
+    const unheard = living.filter(
+      ({ source, lastSeq }) => lastSeq <= (before.seqs.get(source) ?? Number.NEGATIVE_INFINITY),
+    );
+    if (nowMs - before.atMs < APART_MS || unheard.length > 0) {
+      const hosts = unheard.slice(0, 3).map(({ host }) => host);
+      return proofOf(
+        'waiting',
+        unheard.length === 0
+          ? 'ask again in a few seconds'
+          : `waiting for a sign of life of ${hosts.join(', ')}, at most 15 s`,
+      );
+    }
+    provenThroughMs = before.atMs;
+    rest = { atMs: nowMs, seqs: seqsOf(living) };
+    return proofOf('proven', 'the broker and the recorder were at rest');
+  }
+
+  function proofOf(state: AuditReport['proof']['state'], detail: string): AuditReport['proof'] {
+    const through = provenThroughMs === undefined ? null : new Date(provenThroughMs).toISOString();
+    return { state, provenThrough: through, detail };
+  }
+
+  async function look(): Promise<AuditReport> {
+    // The broker first: what leaves it meanwhile has ended or is counted by the store, not missed by both.
+    const counts = await broker.inspect().then(countsOf, () => undefined);
+    const nowMs = clock.now();
+    const [books, edited, openByQueue] = await Promise.all([
+      audit.books(),
+      audit.edited(MOST_NAMED),
+      audit.openByQueue(),
+    ]);
+    const proof = prove(books, counts, nowMs);
+    const lost =
+      provenThroughMs === undefined
+        ? { count: 0, ids: [] }
+        : await audit.openBefore(provenThroughMs, MOST_NAMED);
+    const oldest = await audit.openBefore(nowMs, MOST_NAMED);
+    return auditOf({
+      nowMs,
+      books,
+      edited,
+      openByQueue,
+      broker: counts,
+      proof,
+      lost,
+      oldestOpen: oldest.ids,
+    });
+  }
+
+  return {
+    report() {
+      underWay ??= look()
+        .then((report) => {
+          last = report;
+          return report;
+        })
+        .finally(() => {
+          underWay = undefined;
+        });
+      return underWay;
+    },
+    get last() {
+      return last;
+    },
+  };
+}
+
+function unrestOf(books: Books, counts: BrokerCounts | undefined, nowMs: number): string | undefined {
+  if (counts === undefined) return 'the broker cannot be asked';
+  if (waitingIn(counts) > 0) return 'jobs wait in the broker';
+  if (counts.deadLetters > 0 || counts.events > 0) return 'events wait for a recorder';
+  if (mayHold(books.sources)) return 'workers have jobs in hand';
+  // Of parallel writes: an earlier batch is still being written.
+  if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < APART_MS))
+    return 'events are being recorded';
+  return undefined;
+}
+
+function seqsOf(sources: readonly SourceBooks[]): ReadonlyMap<string, number> {
+  return new Map(sources.map(({ source, lastSeq }) => [source, lastSeq]));
+}
+
+function countsOf({ lanes, suspects, delayed, deadLetters, events }: Inspected): BrokerCounts {
+  const ready = new Map<string, number>();
+  for (const lane of lanes) ready.set(lane.queue, (ready.get(lane.queue) ?? 0) + lane.ready);
+  return {
+    ready,
+    delayed,
+    suspects: suspects.reduce((sum, suspect) => sum + suspect.ready, 0),
+    deadLetters,
+    events,
+  };
+}

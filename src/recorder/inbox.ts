@@ -1,0 +1,70 @@
+/** What the recorder has in hand: deliveries, decoded as they arrive, in the order of their arrival. */
+import type { BatchDelivery, LetterDelivery } from '../broker/event-channel.js';
+import { Undecodable } from '../job/errors.js';
+import { decodeBatch } from '../job/event-codec.js';
+import { readLetter } from './letter.js';
+import type { Part } from './recording.js';
+
+/** A delivery and what it says; what cannot be recorded goes to quarantine with its bytes. */
+export interface Item {
+  readonly delivery: { ack(): Promise<void>; return(): Promise<void> };
+  readonly origin: 'events' | 'dead';
+  readonly raw: Buffer;
+  /** When its source sent it, by the clock of the source; undefined where it does not say. */
+  readonly sentAtMs: number | undefined;
+  readonly part: Part | undefined;
+  /** Why its bytes are to be kept for a person. */
+  readonly fault: string | undefined;
+}
+
+export function itemOfBatch(delivery: BatchDelivery): Item {
+  const { batch: raw } = delivery;
+  const origin = 'events';
+  try {
+    const { events, ...receipt } = decodeBatch(raw);
+    return { delivery, origin, raw, sentAtMs: receipt.atMs, part: { receipt, events }, fault: undefined };
+  } catch (error) {
+    if (!(error instanceof Undecodable)) throw error;
+    return { delivery, origin, raw, sentAtMs: undefined, part: undefined, fault: error.message };
+  }
+}
+
+export function itemOfLetter(delivery: LetterDelivery): Item {
+  const { letter } = delivery;
+  const read = readLetter(letter);
+  const common = { delivery, origin: 'dead', raw: letter.body, sentAtMs: letter.death.atMs } as const;
+  switch (read.kind) {
+    case 'death':
+      return { ...common, part: { receipt: undefined, events: [read.event] }, fault: undefined };
+    case 'death without payload':
+      return {
+        ...common,
+        part: { receipt: undefined, events: [read.event], isWithoutPayload: true },
+        fault: read.reason,
+      };
+    case 'no job':
+      return { ...common, part: undefined, fault: read.reason };
+    default:
+      return read satisfies never;
+  }
+}
+
+export interface Bounds {
+  /** Of one write; a single delivery may be larger. */
+  readonly events: number;
+  readonly bytes: number;
+}
+
+/** Removes and returns the oldest of `items`, as many as fit into one write; at least one if there is any. */
+export function takeFitting(items: Item[], { events: mostEvents, bytes: mostBytes }: Bounds): Item[] {
+  let count = 0;
+  let events = 0;
+  let bytes = 0;
+  for (const { part, raw } of items) {
+    events += part?.events.length ?? 0;
+    bytes += raw.length;
+    if (count > 0 && (events > mostEvents || bytes > mostBytes)) break;
+    count++;
+  }
+  return items.splice(0, count);
+}

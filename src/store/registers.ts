@@ -1,0 +1,106 @@
+/** What people have asked for. Every condition is part of the statement that changes something, so that nobody comes between. */
+import { sql as raw } from 'kysely';
+import type { QueueOrder } from '../job/orders.js';
+import { select } from './builders.js';
+import { runHasEnded } from './cancels.js';
+import { jobColumns, jobOf, type StoredJob } from './rows.js';
+import type { Sql } from './sql.js';
+import type { Registers } from './store.js';
+import type { QueueOrdersTable } from './tables.js';
+
+export function createRegisters(sql: Sql): Registers {
+  const { build } = sql;
+
+  return {
+    async orders() {
+      // One statement is one snapshot on both databases.
+      const rows = await sql.read<OrderRow>(
+        raw`select 'cancel' as kind, id as name, run, 0 as is_paused, null as concurrency, null as purged_through_ms
+          from sluice_cancels where not ${runHasEnded}
+          union all select 'queue', queue, 0, is_paused, concurrency, purged_through_ms from sluice_queue_orders`.compile(
+          build,
+        ),
+      );
+      return {
+        cancels: rows.filter(({ kind }) => kind === 'cancel').map(({ name, run }) => ({ id: name, run })),
+        queues: rows
+          .filter(({ kind }) => kind === 'queue')
+          .map((row) => queueOrderOf({ ...row, queue: row.name })),
+      };
+    },
+
+    async cancel(id, run, atMs) {
+      await sql.write([
+        build
+          .insertInto('sluice_cancels')
+          .values({ id, run, at_ms: atMs })
+          .onConflict((conflict) => conflict.doNothing())
+          .compile(),
+      ]);
+    },
+
+    async cancelRequestedAt(id, run) {
+      const [order] = await select(
+        sql,
+        build.selectFrom('sluice_cancels').select('at_ms').where('id', '=', id).where('run', '=', run),
+      );
+      return order?.at_ms;
+    },
+
+    async orderQueue(queue, { isPaused, concurrency, purgedThroughMs }) {
+      const changes = {
+        ...(isPaused === undefined ? {} : { is_paused: isPaused ? 1 : 0 }),
+        ...(concurrency === undefined ? {} : { concurrency }),
+        ...(purgedThroughMs === undefined ? {} : { purged_through_ms: purgedThroughMs }),
+      };
+      const values = { queue, is_paused: 0, concurrency: null, purged_through_ms: null, ...changes };
+      const insert = build.insertInto('sluice_queue_orders').values(values);
+      const [rows] = await sql.write([
+        insert
+          .onConflict((conflict) => conflict.column('queue').doUpdateSet({ queue, ...changes }))
+          .returningAll()
+          .compile(),
+      ]);
+      return queueOrderOf(rows?.[0] as QueueOrdersTable);
+    },
+
+    async claimReplay(id, run, nowMs, untilMs) {
+      const [claimed, payloads] = await sql.write([
+        build
+          .updateTable('sluice_jobs')
+          .set({ claimed_run: run, claimed_until_ms: untilMs })
+          .where('id', '=', id)
+          .where('run', '=', run)
+          .where('state', 'in', ['dead', 'cancelled'])
+          .where(({ or, eb }) =>
+            or([
+              eb('claimed_run', 'is', null),
+              eb('claimed_run', '<', run),
+              eb('claimed_until_ms', '<=', nowMs),
+            ]),
+          )
+          .returning(jobColumns)
+          .compile(),
+        build.selectFrom('sluice_payloads').select('payload').where('id', '=', id).compile(),
+      ]);
+      const job = claimed?.[0] as StoredJob | undefined;
+      if (job === undefined) return undefined;
+      return { row: jobOf(job), payload: (payloads?.[0] as { payload: string } | undefined)?.payload };
+    },
+  };
+}
+
+type OrderRow = Omit<QueueOrdersTable, 'queue'> & {
+  readonly kind: 'cancel' | 'queue';
+  readonly name: string;
+  readonly run: number;
+};
+
+function queueOrderOf(row: QueueOrdersTable): QueueOrder {
+  return {
+    queue: row.queue,
+    isPaused: row.is_paused === 1,
+    ...(row.concurrency === null ? {} : { concurrency: row.concurrency }),
+    ...(row.purged_through_ms === null ? {} : { purgedThroughMs: row.purged_through_ms }),
+  };
+}

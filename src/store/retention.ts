@@ -1,0 +1,179 @@
+/** What the store forgets, in SQL: small steps, each one transaction, safe when several recorders take them at once. */
+import { type OnConflictBuilder, sql as raw } from 'kysely';
+import { hasEnded, type State, states } from '../job/state.js';
+import type { Sql, Statement } from './sql.js';
+import type { Database } from './tables.js';
+
+/** Finished, and nobody needs to look at them again. Dead jobs are not among them: they wait for a person. */
+export const settledStates = ['succeeded', 'cancelled', 'discarded'] as const satisfies readonly State[];
+const endedStates = states.filter(hasEnded);
+
+export interface Retention {
+  /** Before when settled jobs have to have finished to be beyond the newest `jobs` of them; undefined when there are no more than that. */
+  finishedBeforeNewest(jobs: number): Promise<number | undefined>;
+  /**
+   * Deletes jobs in one of these states that finished before then, oldest first, with their attempts and payloads, and counts them in
+   * the totals. How many: less than `limit` when no more are left.
+   */
+  deleteJobs(among: readonly State[], finishedBeforeMs: number, limit: number): Promise<number>;
+  /** Deletes buckets from before then. */
+  deleteFlow(beforeMs: number): Promise<void>;
+  /** Deletes cancel requests whose run has ended; those without a row once they were asked for before then. */
+  deleteCancels(orphansBeforeMs: number): Promise<void>;
+}
+
+export function createRetention({ dialect, build, read, write }: Sql): Retention {
+  function doomed(among: readonly State[], finishedBeforeMs: number, limit: number) {
+    return (
+      build
+        .selectFrom('sluice_jobs')
+        .where('state', 'in', [...among])
+        .where('finished_at_ms', '<', finishedBeforeMs)
+        // A replay may have been published, and its event is on its way.
+        .where(({ or, eb }) =>
+          or([eb('claimed_until_ms', 'is', null), eb('claimed_until_ms', '<', finishedBeforeMs)]),
+        )
+        .orderBy('finished_at_ms')
+        .orderBy('id')
+        .limit(limit)
+    );
+  }
+
+  /** A statement of SQLite cannot both delete and count, but its transactions run one after the other. */
+  function deleteOnSqlite(among: readonly State[], beforeMs: number, limit: number): Statement[] {
+    const doomedIds = doomed(among, beforeMs, limit).select('id');
+    return [
+      build
+        .insertInto('sluice_totals')
+        .columns(['state', 'count', 'accepted'])
+        .expression(({ selectFrom }) =>
+          selectFrom(doomed(among, beforeMs, limit).select(['state', 'is_accepted']).as('gone'))
+            .select(({ fn }) => [
+              'state',
+              fn.countAll<number>().as('count'),
+              fn.sum<number>('is_accepted').as('accepted'),
+            ])
+            .where(raw<boolean>`true`) // Else SQLite takes ON CONFLICT for the join of the SELECT.
+            .groupBy('state'),
+        )
+        .onConflict(addToTotals)
+        .compile(),
+      build.deleteFrom('sluice_attempts').where('id', 'in', doomedIds).compile(),
+      build.deleteFrom('sluice_payloads').where('id', 'in', doomedIds).compile(),
+      build
+        .deleteFrom('sluice_jobs')
+        .where('id', 'in', doomedIds)
+        .returning(raw<number>`1`.as('gone'))
+        .compile(),
+    ];
+  }
+
+  /** One statement, so that rows are counted by whoever deletes them. Locked rows are passed over: another recorder has them, or they change. */
+  function deleteOnPostgres(among: readonly State[], beforeMs: number, limit: number): Statement {
+    return build
+      .with('gone', (db) =>
+        db
+          .deleteFrom('sluice_jobs')
+          .where('id', 'in', doomed(among, beforeMs, limit).select('id').forUpdate().skipLocked())
+          .returning(['id', 'state', 'is_accepted']),
+      )
+      .with('gone_attempts', (db) =>
+        db.deleteFrom('sluice_attempts').where('id', 'in', db.selectFrom('gone').select('id')),
+      )
+      .with('gone_payloads', (db) =>
+        db.deleteFrom('sluice_payloads').where('id', 'in', db.selectFrom('gone').select('id')),
+      )
+      .with('counted', (db) =>
+        db
+          .insertInto('sluice_totals')
+          .columns(['state', 'count', 'accepted'])
+          .expression(
+            db
+              .selectFrom('gone')
+              .select(({ fn }) => [
+                'state',
+                fn.countAll<number>().as('count'),
+                fn.sum<number>('is_accepted').as('accepted'),
+              ])
+              .groupBy('state')
+              .orderBy('state'), // One order of locks for all recorders.
+          )
+          .onConflict(addToTotals),
+      )
+      .selectFrom('gone')
+      .select(raw<number>`1`.as('gone'))
+      .compile();
+  }
+
+  return {
+    async finishedBeforeNewest(jobs) {
+      const settled = build.selectFrom('sluice_jobs').where('state', 'in', [...settledStates]);
+      const [counted] = await read<{ readonly count: number }>(
+        settled.select(({ fn }) => fn.countAll<number>().as('count')).compile(),
+      );
+      const tooMany = (counted?.count ?? 0) - jobs;
+      if (tooMany <= 0) return undefined;
+      const [newest] = await read<{ readonly finished_at_ms: number }>(
+        settled
+          .select('finished_at_ms')
+          .where('finished_at_ms', 'is not', null)
+          .orderBy('finished_at_ms')
+          .offset(tooMany - 1)
+          .limit(1)
+          .compile(),
+      );
+      return newest === undefined ? undefined : newest.finished_at_ms + 1;
+    },
+
+    async deleteJobs(among, finishedBeforeMs, limit) {
+      const statements =
+        dialect === 'sqlite'
+          ? deleteOnSqlite(among, finishedBeforeMs, limit)
+          : [deleteOnPostgres(among, finishedBeforeMs, limit)];
+      const answers = await write(statements);
+      return answers.at(-1)?.length ?? 0;
+    },
+
+    async deleteFlow(beforeMs) {
+      await write([build.deleteFrom('sluice_flow').where('bucket_ms', '<', beforeMs).compile()]);
+    },
+
+    async deleteCancels(orphansBeforeMs) {
+      const ended = build
+        .deleteFrom('sluice_cancels')
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('sluice_jobs as job')
+              .select('job.id')
+              .whereRef('job.id', '=', 'sluice_cancels.id')
+              .where(({ or, and, eb }) =>
+                or([
+                  eb('job.run', '>', eb.ref('sluice_cancels.run')),
+                  and([eb('job.run', '=', eb.ref('sluice_cancels.run')), eb('job.state', 'in', endedStates)]),
+                ]),
+              ),
+          ),
+        )
+        .compile();
+      const orphans = build
+        .deleteFrom('sluice_cancels')
+        .where('at_ms', '<', orphansBeforeMs)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('sluice_jobs as job').select('job.id').whereRef('job.id', '=', 'sluice_cancels.id'),
+            ),
+          ),
+        )
+        .compile();
+      await write([ended, orphans]);
+    },
+  };
+}
+
+export function addToTotals(conflict: OnConflictBuilder<Database, 'sluice_totals'>) {
+  return conflict.column('state').doUpdateSet(({ eb, ref }) => ({
+    count: eb(ref('sluice_totals.count'), '+', ref('excluded.count')),
+    accepted: eb(ref('sluice_totals.accepted'), '+', ref('excluded.accepted')),
+  }));
+}

@@ -1,0 +1,63 @@
+/** What the worker says of a job, as events. A dead letter needs none: it is its own. Pure. */
+import type { AboutJob, JobEvent } from '../job/event.js';
+import type { Job } from '../job/job.js';
+import type { Decision } from './attempt.js';
+import type { ResultText } from './result.js';
+
+export function started(job: Job, atMs: number): JobEvent {
+  return { ...about(job, atMs), kind: 'started' };
+}
+
+export interface Progress {
+  /** Counts from 1 within the attempt. */
+  readonly step: number;
+  readonly percent: number;
+  readonly note: string | undefined;
+}
+
+export function progressed(job: Job, { step, percent, note }: Progress, atMs: number): JobEvent {
+  return { ...about(job, atMs), kind: 'progressed', step, percent, ...(note !== undefined && { note }) };
+}
+
+/** How an attempt ended, or undefined when nothing is to be said of it: it was aborted, or the dead letter says it all. */
+export function ended(
+  job: Job,
+  decision: Decision,
+  atMs: number,
+  resultOf: (value: unknown) => ResultText,
+): JobEvent | undefined {
+  if (decision.kind === 'aborted') return undefined;
+  const { outcome, startedAtMs } = decision;
+  switch (outcome.kind) {
+    case 'succeeded':
+      return {
+        ...about(job, atMs),
+        kind: 'succeeded',
+        startedAtMs: startedAtMs ?? atMs,
+        ...resultOf(outcome.result),
+      };
+    case 'retried':
+      return {
+        ...about(job, atMs),
+        kind: 'retried',
+        startedAtMs: startedAtMs ?? atMs,
+        nextDueAtMs: atMs + outcome.delayMs,
+        failure: outcome.failure,
+      };
+    case 'cancelled':
+      return {
+        ...about(job, atMs),
+        kind: 'cancelled',
+        ...(startedAtMs !== undefined && { startedAtMs }),
+        failure: outcome.failure,
+        payload: job.body.toString('utf8'),
+      };
+    case 'dead':
+      return undefined;
+  }
+}
+
+function about(job: Job, atMs: number): AboutJob {
+  const { id, type, queue, lane, run, attempt, dueAtMs } = job;
+  return { id, type, queue, lane, run, attempt, dueAtMs, atMs };
+}
