@@ -6,8 +6,8 @@ import { readSecretFile } from './config/secret-file.js';
 import { clientSettings, laterSettings, type Setting, settings, type ValuesOf } from './config/settings.js';
 import { Invalid } from './job/errors.js';
 
-/** What a process does: everything, take jobs in, or work on them. */
-export type Role = 'start' | 'serve' | 'work';
+/** What a process does: everything, take jobs in, work on them, or record what happened to them. */
+export type Role = 'start' | 'serve' | 'work' | 'record';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** All that a service is told. Times in ms, sizes in bytes; undefined where the README says what an unset one means. */
@@ -160,7 +160,9 @@ function faultsBetween(values: Read<typeof settings>, role: Role, soFar: readonl
   const { host, retryBaseMs, retryMaxMs, maxBodyBytes, maxBatchBytes } = values;
   const hasKeys =
     values.apiKeys !== undefined || soFar.some((fault) => fault.startsWith(settings.apiKeys.name));
-  if (role !== 'work' && host !== undefined && !isLoopback(host) && !hasKeys) {
+  const takesJobs = role === 'start' || role === 'serve';
+  const hasWorkers = role === 'start' || role === 'work';
+  if (takesJobs && host !== undefined && !isLoopback(host) && !hasKeys) {
     faults.push(
       `HOST=${quoted(host)}: other machines could submit jobs without a key; expected API_KEYS beside it, or 127.0.0.1. ` +
         `This makes a key and its entry: ${keyCommand}`,
@@ -178,7 +180,7 @@ function faultsBetween(values: Read<typeof settings>, role: Role, soFar: readonl
   }
   const hasSender =
     values.smtpFrom !== undefined || soFar.some((fault) => fault.startsWith(settings.smtpFrom.name));
-  if (role !== 'serve' && values.smtpUrl !== undefined && !hasSender) {
+  if (hasWorkers && values.smtpUrl !== undefined && !hasSender) {
     faults.push('SMTP_FROM: not set although SMTP_URL is; expected the sender of the mails');
   }
   const hasServer =
@@ -186,6 +188,13 @@ function faultsBetween(values: Read<typeof settings>, role: Role, soFar: readonl
   if (role === 'start' && values.smtpFrom !== undefined && !hasServer) {
     faults.push(
       'SMTP_URL: not set although SMTP_FROM is; without it the mails that are accepted cannot be sent',
+    );
+  }
+  const hasBroker =
+    values.amqpUrls !== undefined || soFar.some((fault) => fault.startsWith(settings.amqpUrls.name));
+  if (values.databaseUrl !== undefined && !hasBroker) {
+    faults.push(
+      'DATABASE_URL: set without AMQP_URL, but the built-in engine keeps everything in the one file of DATA_DIR; expected AMQP_URL beside it, or neither',
     );
   }
   return faults;

@@ -20,6 +20,7 @@ describe('settings', () => {
       workerPort: 8081,
       amqpUrls: undefined,
       amqpPrefix: 'sluice',
+      databaseUrl: undefined,
       dataDir: './data',
       logLevel: 'info',
       apiKeys: [],
@@ -37,6 +38,11 @@ describe('settings', () => {
       maxBodyBytes: 1_048_576,
       maxBatchBytes: 67_108_864,
       maxBatchJobs: 10_000,
+      idempotencyTtlMs: 86_400_000,
+      resultMaxBytes: 65_536,
+      retentionAgeMs: 604_800_000,
+      retentionJobs: 1_000_000,
+      recordPayload: false,
       smtpUrl: undefined,
       smtpFrom: undefined,
       httpPushSecret: undefined,
@@ -126,7 +132,7 @@ describe('settings', () => {
 
   it('count an empty string as unset', () => {
     expect(
-      loadConfig({ PORT: '', AMQP_URL: '', AMQP_URL_FILE: '', AMPQ_URL: '', DATABASE_URL: '' }, 'start').port,
+      loadConfig({ PORT: '', AMQP_URL: '', AMQP_URL_FILE: '', AMPQ_URL: '', RATE_LIMIT: '' }, 'start').port,
     ).to.equal(8080);
   });
 
@@ -137,7 +143,7 @@ describe('settings', () => {
       WORKER_CONCURRENCY: 'abc',
       QUEUES: 'a.b',
       AMPQ_URL: 'amqp://rabbit',
-      DATABASE_URL: 'postgres://db',
+      RATE_LIMIT: '5',
       RETRY_BASE_MS: '2000',
       RETRY_MAX_MS: '1000',
     });
@@ -148,7 +154,7 @@ describe('settings', () => {
     expect(all).to.match(/^WORKER_CONCURRENCY="abc": .*expected a whole number, 1 to 10000$/m);
     expect(all).to.match(/^QUEUES="a\.b": item 1: /m);
     expect(all).to.match(/^AMPQ_URL: .*did you mean AMQP_URL\?$/m);
-    expect(all).to.match(/^DATABASE_URL: this version of Sluice does not have this setting yet/m);
+    expect(all).to.match(/^RATE_LIMIT: this version of Sluice does not have this setting yet/m);
     expect(all).to.match(/^RETRY_MAX_MS="1000": .*at least RETRY_BASE_MS, which is 2000$/m);
   });
 
@@ -191,7 +197,8 @@ describe('settings', () => {
       expect(onlyFault({ ...beside, [name]: String(Number(most) + 1) })).to.include('too large');
       if (Number(least) > 0)
         expect(onlyFault({ ...beside, [name]: String(Number(least) - 1) })).to.include('too small');
-      if (name.endsWith('_MS')) expect(Number(most)).to.be.below(2 ** 31);
+      // The retention is compared with, and not set as a timer.
+      if (name.endsWith('_MS') && name !== 'RETENTION_AGE_MS') expect(Number(most)).to.be.below(2 ** 31);
     }
   });
 
@@ -210,11 +217,26 @@ describe('settings', () => {
     }
   });
 
+  it('take a database only beside RabbitMQ', () => {
+    const DATABASE_URL = `postgres://me:${password}@db/sluice`;
+    expect(onlyFault({ DATABASE_URL })).to.match(/^DATABASE_URL: set without AMQP_URL.*expected AMQP_URL/);
+    const config = loadConfig({ DATABASE_URL, AMQP_URL: 'amqp://rabbit' }, 'record');
+    expect(config.databaseUrl?.reveal()).to.equal(DATABASE_URL);
+    // A fault of AMQP_URL is told once.
+    expect(onlyFault({ DATABASE_URL, AMQP_URL: 'rabbit' })).to.match(/^AMQP_URL/);
+  });
+
+  it('let a recorder listen anywhere without keys, as a worker', () => {
+    for (const role of ['work', 'record'] as const)
+      expect(loadConfig({ HOST: '0.0.0.0', SMTP_FROM: 'a@example.com' }, role).host).to.equal('0.0.0.0');
+  });
+
   it('never show a secret, neither in faults nor printed', () => {
     const bad: Environment = {
       AMQP_URL: `amqp://me:${password}@rabbit:notaport`,
       API_KEYS: `ci:submit:${password}`,
       SMTP_URL: `http://me:${password}@mail`,
+      DATABASE_URL: `mysql://me:${password}@db`,
       HTTP_PUSH_SECRET: password,
       AMPQ_URL: `amqp://me:${password}@rabbit`,
     };

@@ -19,7 +19,7 @@ export interface Broker extends Service {
    * @throws Unavailable  not connected, blocked by an alarm, or no queue takes it at the moment: nothing was stored
    * @throws Refused      code `overloaded`: the window of unconfirmed publishes is full; code `queue_full`: the broker said no
    * @throws Invalid      the delay is longer than the engine can hold
-   * @throws OutcomeUnknown  sent, but no answer within the publish timeout: it may be there
+   * @throws OutcomeUnknown  sent, but no answer within the publish timeout: it may be there; its `stored` tells a late confirm
    */
   publish(job: Job): Promise<void>;
 

@@ -4,14 +4,18 @@ import type { ClientConfig } from '../config.js';
 import { oneLine } from './terminal.js';
 
 export interface Call {
+  /** Absent: POST. */
+  readonly method?: 'GET' | 'POST';
   readonly path: string;
-  readonly contentType: 'application/json' | 'application/x-ndjson';
-  readonly body: string | Buffer;
+  /** What is sent, with its type. */
+  readonly contentType?: 'application/json' | 'application/x-ndjson';
+  readonly body?: string | Buffer;
   /** How long the server may take to answer. */
   readonly answerMs: number;
 }
 
 export type CallOutcome =
+  /** Done: 202, or 200 for a GET. */
   | { readonly kind: 'accepted'; readonly body: Readonly<Record<string, unknown>> }
   /** The server said no, and accepted nothing. */
   | {
@@ -39,9 +43,10 @@ const neverSent = new Set([
 
 export async function call(
   { url, apiKey }: ClientConfig,
-  { path, contentType, body, answerMs }: Call,
+  { method = 'POST', path, contentType, body, answerMs }: Call,
 ): Promise<CallOutcome> {
-  const headers: Record<string, string> = { 'content-type': contentType, accept: 'application/json' };
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (contentType !== undefined) headers['content-type'] = contentType;
   if (apiKey !== undefined) headers['authorization'] = `Bearer ${apiKey.reveal()}`;
   let status: number;
   let text: string;
@@ -49,9 +54,9 @@ export async function call(
   let location: string | undefined;
   try {
     const answer = await request(url + path, {
-      method: 'POST',
+      method,
       headers,
-      body,
+      ...(body === undefined ? {} : { body }),
       headersTimeout: answerMs,
       bodyTimeout: answerMs,
     });
@@ -60,10 +65,11 @@ export async function call(
     location = [answer.headers['location']].flat()[0];
     text = await readText(answer.body);
   } catch (error) {
-    return failed(url, error);
+    return failed(url, error, method);
   }
   const parsed = parseObject(text);
-  if (status === 202 && parsed !== undefined) return { kind: 'accepted', body: parsed };
+  const isDone = status === (method === 'GET' ? 200 : 202);
+  if (isDone && parsed !== undefined) return { kind: 'accepted', body: parsed };
   if (status >= 200 && status < 300) {
     return {
       kind: 'unknown',
@@ -93,7 +99,7 @@ function saysUnknown(problem: unknown): boolean {
   );
 }
 
-function failed(url: string, error: unknown): CallOutcome {
+function failed(url: string, error: unknown, method: 'GET' | 'POST'): CallOutcome {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = error instanceof Error ? error.message || code : String(error);
   if (neverSent.has(code)) {
@@ -109,7 +115,7 @@ function failed(url: string, error: unknown): CallOutcome {
       : oneLine(reason);
   return {
     kind: 'unknown',
-    line: `the connection to ${url} failed: ${what}; it may or may not have been accepted`,
+    line: `the connection to ${url} failed: ${what}${method === 'GET' ? '' : '; it may or may not have been accepted'}`,
     body: {},
   };
 }

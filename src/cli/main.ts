@@ -3,7 +3,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBatch } from './batch.js';
+import { addCancel } from './cancel.js';
+import { addJob } from './job.js';
+import { addJobs } from './jobs.js';
 import { addMove } from './move.js';
+import { addRecord } from './record.js';
 import { addServe } from './serve.js';
 import { addStart } from './start.js';
 import { addSubmit } from './submit.js';
@@ -30,7 +34,19 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or settings.');
-  for (const add of [addStart, addServe, addWork, addSubmit, addBatch, addMove]) add(program);
+  for (const add of [
+    addStart,
+    addServe,
+    addWork,
+    addRecord,
+    addSubmit,
+    addBatch,
+    addJob,
+    addJobs,
+    addCancel,
+    addMove,
+  ])
+    add(program);
   try {
     await program.parseAsync([...argv]);
     return undefined;

@@ -1,4 +1,4 @@
-/** From settings to a running service: what `start`, `serve` and `work` share. */
+/** From settings to a running service: what `start`, `serve`, `work` and `record` share. */
 import type { Command } from 'commander';
 import { type Config, loadConfig, type Role, readEnvironment } from '../config.js';
 import { Invalid } from '../job/errors.js';

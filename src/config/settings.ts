@@ -13,7 +13,7 @@ import {
   queueShares,
   wholeNumber,
 } from './kinds.js';
-import { amqpUrls, serverUrl, smtpUrl } from './urls.js';
+import { amqpUrls, postgresUrl, serverUrl, smtpUrl } from './urls.js';
 
 export interface Setting<Value> {
   readonly name: string;
@@ -72,7 +72,7 @@ export const settings = {
     'WORKER_PORT',
     wholeNumber(0, 65_535),
     '8081',
-    'Port of `work` for `/livez`, `/readyz` and `/metrics`; 0 takes a free one and prints it.',
+    'Port of `work` and `record` for `/livez`, `/readyz` and `/metrics`; 0 takes a free one and prints it.',
   ),
   amqpUrls: secret(
     'AMQP_URL',
@@ -86,11 +86,17 @@ export const settings = {
     'sluice',
     'First word of the name of every exchange and queue.',
   ),
+  databaseUrl: secret(
+    'DATABASE_URL',
+    postgresUrl,
+    'SQLite in `DATA_DIR`',
+    'The PostgreSQL database for what happened to jobs, shared by many machines; goes with `AMQP_URL`.',
+  ),
   dataDir: setting(
     'DATA_DIR',
     matching(/^[^\0]+$/, 'the path of a folder; made when missing'),
     './data',
-    'Where the built-in engine keeps its jobs; one process at a time.',
+    'Where the built-in engine keeps its jobs (one process at a time), and SQLite what happened to them.',
   ),
   logLevel: setting(
     'LOG_LEVEL',
@@ -184,6 +190,37 @@ export const settings = {
     '10000',
     'Most jobs in a batch.',
   ),
+  idempotencyTtlMs: setting(
+    'IDEMPOTENCY_TTL_MS',
+    // No shorter than the lease of a key: an expired key is free, also for the request that still has it.
+    wholeNumber(60_000, longestTimerMs, 'ms'),
+    '86400000',
+    'How long an `Idempotency-Key` is remembered.',
+  ),
+  resultMaxBytes: setting(
+    'RESULT_MAX_BYTES',
+    wholeNumber(0, 16 * 1_048_576, 'bytes'),
+    '65536',
+    'Results of handlers are cut to this size, and say so.',
+  ),
+  retentionAgeMs: setting(
+    'RETENTION_AGE_MS',
+    wholeNumber(60_000, 3650 * dayMs, 'ms'),
+    '604800000',
+    'Finished jobs are forgotten after this time.',
+  ),
+  retentionJobs: setting(
+    'RETENTION_JOBS',
+    wholeNumber(0, 1_000_000_000, 'jobs'),
+    '1000000',
+    'Finished jobs that are remembered; beyond it the oldest go first.',
+  ),
+  recordPayload: setting(
+    'RECORD_PAYLOAD',
+    flag,
+    'false',
+    'Remembers the payload of every job, not only of dead and cancelled ones.',
+  ),
   smtpUrl: secret(
     'SMTP_URL',
     smtpUrl,
@@ -218,13 +255,6 @@ export const clientSettings = {
 
 /** Settings of the contract whose feature this version does not have: set, they are refused rather than ignored. */
 export const laterSettings: ReadonlySet<string> = new Set([
-  'DATABASE_URL',
-  'DATABASE_URL_FILE',
-  'IDEMPOTENCY_TTL_MS',
-  'RESULT_MAX_BYTES',
-  'RETENTION_AGE_MS',
-  'RETENTION_JOBS',
-  'RECORD_PAYLOAD',
   'QUEUE_MAX_DEPTH',
   'RATE_LIMIT',
   'SPOOL',

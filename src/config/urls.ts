@@ -80,6 +80,25 @@ export const smtpUrl: Kind<Secret> = {
   },
 };
 
+export const postgresUrl: Kind<Secret> = {
+  expects: '`postgres://user:password@host:5432/database`, special characters percent-encoded',
+  parse(text) {
+    if (!/^postgres(ql)?:\/\//i.test(text))
+      return { fault: 'it must begin with postgres:// or postgresql://' };
+    if (!URL.canParse(text))
+      return { fault: 'it cannot be read; percent-encode @ / ? and # in the user name and password' };
+    const url = new URL(text);
+    // A Unix socket is named by the parameter `host`.
+    if (url.hostname === '' && !url.searchParams.has('host')) return { fault: 'the host is missing' };
+    if (url.port === '0') return { fault: 'the port must be 1 to 65535' };
+    if (![url.username, url.password, url.pathname].every(isDecodable))
+      return { fault: 'a part holds a % that is no percent-encoding; write %25' };
+    if (!/^\/[^/]+$/.test(url.pathname))
+      return { fault: 'the name of the database is missing after the host' };
+    return { value: new Secret(text) };
+  },
+};
+
 /** The address under which a server's routes stand, without a slash at the end. */
 export const serverUrl: Kind<string> = {
   expects: 'the address of a Sluice server, such as `http://127.0.0.1:8080`',

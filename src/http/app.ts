@@ -6,6 +6,7 @@ import type { Broker } from '../broker/broker.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Health, Service } from '../runtime/service.js';
+import type { IdempotencyKeys } from '../store/store.js';
 import { type ApiKey, authorize } from './access.js';
 import { createBatchRoute } from './batch.js';
 import { createBodies } from './body.js';
@@ -16,11 +17,14 @@ import {
   type Step,
   silentObserver,
 } from './context.js';
+import { addDeskRoutes, type Desk } from './desk.js';
+import { createIdempotency } from './idempotency.js';
 import { createJobsRoute } from './jobs.js';
 import { addOpsRoutes, type Metrics, opsPaths } from './ops.js';
 import { Rejection } from './problem.js';
+import { createRecent, type Recent } from './recent.js';
 import { type Address, createHttpServer, type ServerTimeouts } from './server.js';
-import { access, admission, problems, trace } from './steps.js';
+import { access, admission, problems, type RouteLabels, trace } from './steps.js';
 import { createSubmission, type JobTypes } from './submission.js';
 import { createWindow } from './window.js';
 
@@ -36,6 +40,8 @@ export interface HttpOptions {
   readonly log: Log;
   /** The ingestion routes; without it the server answers the operators' routes alone, as for `sluice work`. */
   readonly ingestion?: Ingestion;
+  /** The routes that read, cancel and replay jobs. */
+  readonly desk?: Desk;
   readonly observer?: HttpObserver;
   readonly timeouts?: Partial<HttpTimeouts>;
   readonly clock?: Clock;
@@ -50,6 +56,8 @@ export interface Ingestion {
   readonly maxBatchJobs: number;
   /** The broker's window of unconfirmed publishes; batches together take half of it, so that single jobs find room. */
   readonly publishWindow: number;
+  /** Where keys are kept, and for how long; without it a request with an `Idempotency-Key` is refused. */
+  readonly idempotency?: { readonly keys: IdempotencyKeys; readonly ttlMs: number };
 }
 
 export interface HttpTimeouts extends ServerTimeouts {
@@ -78,7 +86,9 @@ const batchPath = '/v1/jobs/batch';
 
 /** `start` rejects with SluiceError `listen_failed` when the address cannot be had; a stopped one does not start again. */
 export function createHttp(options: HttpOptions): Http {
-  const { keys, log, ingestion, observer = silentObserver, clock = systemClock } = options;
+  const { keys, log, ingestion, desk, clock = systemClock } = options;
+  const recent = desk === undefined ? undefined : createRecent();
+  const observer = remembering(options.observer ?? silentObserver, recent);
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const isStopping = (): boolean => server.isStopping;
   const router = new Router<RequestState>({ strict: true, sensitive: true });
@@ -89,7 +99,18 @@ export function createHttp(options: HttpOptions): Http {
     router.post(jobsPath, scoped('submit', withoutQuery(routes.jobs)));
     router.post(batchPath, scoped('submit', withoutQuery(routes.batch)));
   }
-  const labels = new Map([...opsPaths, ...(routes ? [jobsPath, batchPath] : [])].map((path) => [path, path]));
+  const deskRoutes =
+    desk && recent
+      ? addDeskRoutes(router, scoped, { ...desk, recent, log, clock, bodyMs: timeouts.bodyMs })
+      : undefined;
+  const labels: RouteLabels = {
+    paths: new Set([
+      ...opsPaths,
+      ...(routes || deskRoutes ? [jobsPath] : []),
+      ...(routes ? [batchPath] : []),
+    ]),
+    patterns: deskRoutes?.labels ?? [],
+  };
   const openRoutes = new Set<string>(opsPaths);
 
   const app = new Koa<RequestState>();
@@ -122,20 +143,21 @@ export function createHttp(options: HttpOptions): Http {
     readonly batch: Answering;
     close(): void;
   } {
-    const { broker, jobTypes, publishWindow, ...limits } = given;
+    const { broker, jobTypes, publishWindow, idempotency: keptKeys, ...limits } = given;
     const heldBytes = HELD_BATCHES * Math.max(limits.maxBatchBytes, limits.maxBodyBytes);
     const bodies = createBodies({ timeoutMs: timeouts.bodyMs, heldBytes, clock });
-    const shared = {
-      broker,
-      submission: createSubmission({ jobTypes, clock }),
-      bodies,
-      observer,
-    };
+    const idempotency = keptKeys && createIdempotency({ ...keptKeys, clock, log, isStopping });
+    const shared = { broker, bodies, observer, idempotency };
     const window = createWindow(Math.max(1, Math.floor(publishWindow / 2)), limits.maxBatchBytes);
-    const jobs = createJobsRoute({ ...shared, ...limits });
+    const jobs = createJobsRoute({
+      ...shared,
+      ...limits,
+      submission: createSubmission({ jobTypes, clock, form: 'single' }),
+    });
     const batch = createBatchRoute({
       ...shared,
       ...limits,
+      submission: createSubmission({ jobTypes, clock, form: 'item' }),
       window,
       clock,
       log,
@@ -155,11 +177,26 @@ export function createHttp(options: HttpOptions): Http {
   return {
     start: () => server.start(),
     async stop() {
-      await server.stop();
+      const stopped = server.stop();
+      deskRoutes?.stopWaiting();
+      await stopped;
       routes?.close();
+      deskRoutes?.close();
     },
     get address() {
       return server.address;
+    },
+  };
+}
+
+/** What was accepted is remembered before anybody is told. */
+function remembering(observer: HttpObserver, recent: Recent | undefined): HttpObserver {
+  if (recent === undefined) return observer;
+  return {
+    ...observer,
+    accepted(job, isAgain) {
+      recent.add(job);
+      observer.accepted(job, isAgain);
     },
   };
 }

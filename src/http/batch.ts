@@ -2,14 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Broker } from '../broker/broker.js';
-import { Refused } from '../job/errors.js';
+import { OutcomeUnknown, Refused } from '../job/errors.js';
 import type { Job } from '../job/job.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import { answer } from './answer.js';
 import { askForBody, type Bodies, declaredLength, requireMediaType, tooLarge } from './body.js';
 import type { Answering, HttpContext, HttpObserver } from './context.js';
-import { refuseIdempotencyKey } from './jobs.js';
+import type { Idempotency } from './idempotency.js';
 import { itemsOf } from './json-array.js';
 import { linesOf } from './ndjson.js';
 import { ClientGone, Rejection, rejectionOf, rejectionOfPublish } from './problem.js';
@@ -34,6 +34,8 @@ export interface BatchOptions {
   readonly idleMs: number;
   /** Once true, a stream is answered for what it has brought so far. */
   readonly isStopping: () => boolean;
+  /** Without it, items with a key are refused. */
+  readonly idempotency: Idempotency | undefined;
 }
 
 const jsonArray = 'application/json';
@@ -48,7 +50,10 @@ export function createBatchRoute(options: BatchOptions): Answering {
 
   return async (context) => {
     const { req } = context;
-    refuseIdempotencyKey(req.headers);
+    if (req.headers['idempotency-key'] !== undefined) {
+      const detail = "a batch takes no Idempotency-Key: give each item its own 'idempotencyKey'";
+      throw new Rejection('invalid_request', detail);
+    }
     const form = requireMediaType(req, [jsonArray, ndjson]);
     const tally = createTally();
     if (form === jsonArray) await submitArray(context, tally);
@@ -56,16 +61,18 @@ export function createBatchRoute(options: BatchOptions): Answering {
     respond(context, tally);
   };
 
-  async function submitArray({ req, res }: HttpContext, tally: Tally): Promise<void> {
+  async function submitArray(context: HttpContext, tally: Tally): Promise<void> {
+    const { req, res } = context;
     const bytes = await bodies.read(req, res, maxBatchBytes);
     try {
-      const checked = await checkItems(bytes, traceContextOf(req.headers));
+      const source = sourceOf(context);
+      const checked = await checkItems(bytes, source);
       const publishing: Promise<void>[] = [];
       for (const item of checked) {
         const index = tally.open();
         if (item instanceof Rejection) refuse(tally, index, item);
         else {
-          await window.enter(item.body.length);
+          await window.enter(item.job.body.length);
           publishing.push(publishItem(tally, index, item));
         }
       }
@@ -76,12 +83,12 @@ export function createBatchRoute(options: BatchOptions): Answering {
   }
 
   /** @throws Rejection  the array as a whole is not JSON, or too long: then nothing of it is accepted */
-  async function checkItems(bytes: Buffer, trace: TraceContext): Promise<(Job | Rejection)[]> {
-    const checked: (Job | Rejection)[] = [];
+  async function checkItems(bytes: Buffer, source: Source): Promise<(Item | Rejection)[]> {
+    const checked: (Item | Rejection)[] = [];
     let portion = 0;
     for (const item of itemsOf(bytes)) {
       if (checked.length === maxBatchJobs) throw tooMany();
-      const result = check(item, trace);
+      const result = check(item, source);
       if (result instanceof Rejection && result.code === 'malformed_json') {
         throw new Rejection(
           'malformed_json',
@@ -98,13 +105,14 @@ export function createBatchRoute(options: BatchOptions): Answering {
     return checked;
   }
 
-  async function submitLines({ req, res }: HttpContext, tally: Tally): Promise<void> {
+  async function submitLines(context: HttpContext, tally: Tally): Promise<void> {
+    const { req, res } = context;
     const publishing: Promise<void>[] = [];
     try {
       const declared = declaredLength(req);
       if (declared !== undefined && declared > maxBatchBytes) throw tooLarge(maxBatchBytes);
       askForBody(req, res);
-      await publishLines(req, tally, publishing);
+      await publishLines(req, sourceOf(context), tally, publishing);
     } catch (error) {
       // The stream was cut off. What it brought before stays accepted, so the answer must be the books.
       if (error instanceof ClientGone || tally.count === 0) throw error;
@@ -120,10 +128,10 @@ export function createBatchRoute(options: BatchOptions): Answering {
 
   async function publishLines(
     req: IncomingMessage,
+    source: Source,
     tally: Tally,
     publishing: Promise<void>[],
   ): Promise<void> {
-    const trace = traceContextOf(req.headers);
     const { idleMs, clock } = options;
     for await (const lines of linesOf(req, {
       maxLineBytes: maxBodyBytes,
@@ -135,45 +143,42 @@ export function createBatchRoute(options: BatchOptions): Answering {
         if (options.isStopping()) throw new Rejection('shutting_down', 'this server is shutting down');
         if (tally.count === maxBatchJobs) throw tooMany();
         const index = tally.open();
-        const job = check(line, trace);
-        if (job instanceof Rejection) refuse(tally, index, job);
+        const item = check(line, source);
+        if (item instanceof Rejection) refuse(tally, index, item);
         else {
-          await window.enter(job.body.length);
-          publishing.push(publishItem(tally, index, job));
+          await window.enter(item.job.body.length);
+          publishing.push(publishItem(tally, index, item));
         }
       }
     }
   }
 
-  function check(item: Buffer | 'too-long', trace: TraceContext): Job | Rejection {
-    if (item === 'too-long' || item.length > maxBodyBytes) {
+  function check(bytes: Buffer | 'too-long', source: Source): Item | Rejection {
+    if (bytes === 'too-long' || bytes.length > maxBodyBytes) {
       return new Rejection('payload_too_large', `an item may hold at most ${maxBodyBytes} bytes`);
     }
     try {
-      return submission(item, trace);
+      const { job, idempotencyKey } = submission(bytes, source.trace);
+      if (idempotencyKey === undefined) return { job, keyed: undefined };
+      return { job, keyed: { key: idempotencyKey, bytes, source } };
     } catch (error) {
       if (error instanceof Rejection) return error;
       throw error;
     }
   }
 
-  /** Has a place in the window; never rejects. A full broker is waited for, since a batch is in no hurry for its answer. */
-  async function publishItem(tally: Tally, index: number, job: Job): Promise<void> {
-    const { broker, clock, isStopping } = options;
+  /** Has a place in the window; never rejects. */
+  async function publishItem(tally: Tally, index: number, { job, keyed }: Item): Promise<void> {
     try {
-      for (let patience = MAX_PATIENCE; ; patience--) {
-        try {
-          await broker.publish(job);
-          break;
-        } catch (error) {
-          const isFull = error instanceof Refused && error.code === 'overloaded';
-          if (!isFull || patience === 0 || isStopping()) throw error;
-          await sleep(clock, error.retryAfterMs);
-        }
+      if (keyed === undefined) {
+        await publishPatiently(job);
+        tally.accept(index, job.id);
+        observer.accepted(job);
+      } else {
+        tally.accept(index, await publishOnce(job, keyed));
       }
-      tally.accept(index, job.id);
-      observer.accepted(job);
     } catch (error) {
+      if (error instanceof OutcomeUnknown) void error.stored?.then(() => observer.accepted(job));
       const rejection = rejectionOfPublish(error, job.id);
       if (rejection.code === 'internal_error')
         log.error({ err: error, job: job.id }, 'a publish has failed unexpectedly');
@@ -181,6 +186,37 @@ export function createBatchRoute(options: BatchOptions): Answering {
     } finally {
       window.leave(job.body.length);
     }
+  }
+
+  /** A full broker is waited for, since a batch is in no hurry for its answer. */
+  async function publishPatiently(job: Job): Promise<void> {
+    const { broker, clock, isStopping } = options;
+    for (let patience = MAX_PATIENCE; ; patience--) {
+      try {
+        await broker.publish(job);
+        return;
+      } catch (error) {
+        const isFull = error instanceof Refused && error.code === 'overloaded';
+        if (!isFull || patience === 0 || isStopping()) throw error;
+        await sleep(clock, error.retryAfterMs);
+      }
+    }
+  }
+
+  /** The id of the job that this or an earlier request with the key has made. */
+  async function publishOnce(checked: Job, { key, bytes, source }: Keyed): Promise<string> {
+    const { idempotency } = options;
+    if (idempotency === undefined)
+      throw new Rejection('invalid_job', "'idempotencyKey' is not supported here, leave it out");
+    const { job } = await idempotency({
+      owner: source.owner,
+      key,
+      bytes,
+      make: (first) => (first === undefined ? checked : submission(bytes, source.trace, first).job),
+      publish: publishPatiently,
+      accepted: (made, isAgain) => observer.accepted(made, isAgain),
+    });
+    return job.id;
   }
 
   function refuse(tally: Tally, index: number, rejection: Rejection): void {
@@ -191,6 +227,28 @@ export function createBatchRoute(options: BatchOptions): Answering {
   function tooMany(): Rejection {
     return new Rejection('payload_too_large', `a batch may hold at most ${maxBatchJobs} jobs`);
   }
+}
+
+/** What all items of a request share. */
+interface Source {
+  readonly trace: TraceContext;
+  /** Name of the API key. */
+  readonly owner: string;
+}
+
+interface Item {
+  readonly job: Job;
+  readonly keyed: Keyed | undefined;
+}
+
+interface Keyed {
+  readonly key: string;
+  readonly bytes: Buffer;
+  readonly source: Source;
+}
+
+function sourceOf({ req, state }: HttpContext): Source {
+  return { trace: traceContextOf(req.headers), owner: state.key?.name ?? '' };
 }
 
 function respond(context: HttpContext, tally: Tally): void {

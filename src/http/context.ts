@@ -20,8 +20,11 @@ export type Answering = (context: HttpContext) => Promise<void> | void;
 
 /** Told of what happens at the HTTP side; calls are synchronous and must not throw. */
 export interface HttpObserver {
-  /** The broker has confirmed the job. */
-  accepted(job: Job): void;
+  /**
+   * The broker has confirmed the job; after the answer where the confirm came late. `isAgain`: its id was published before, with
+   * an unknown outcome.
+   */
+  accepted(job: Job, isAgain?: true): void;
   /** A job, or a whole request to submit some, was refused. */
   refused(code: ErrorCode): void;
   /** A request is over. `route` is a route's pattern or `other`; `status` 499 means that the client left before the answer. */

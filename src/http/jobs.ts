@@ -1,11 +1,12 @@
 /** `POST /v1/jobs`, the hot route: one job in, `202` out after the broker has confirmed it. */
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Accepted } from '../api/contract.js';
+import { type Accepted, idempotencyKeyPattern } from '../api/contract.js';
 import type { Broker } from '../broker/broker.js';
+import { OutcomeUnknown } from '../job/errors.js';
 import { acceptedAtMs, type Job } from '../job/job.js';
 import { answer } from './answer.js';
 import { type Bodies, requireMediaType } from './body.js';
 import type { Answering, HttpContext, HttpObserver } from './context.js';
+import type { Idempotency } from './idempotency.js';
 import { Rejection, rejectionOfPublish } from './problem.js';
 import type { Submission } from './submission.js';
 import { traceContextOf } from './trace-context.js';
@@ -16,6 +17,8 @@ export interface JobsOptions {
   readonly bodies: Bodies;
   readonly observer: HttpObserver;
   readonly maxBodyBytes: number;
+  /** Without it, requests with a key are refused. */
+  readonly idempotency: Idempotency | undefined;
 }
 
 const json = ['application/json'];
@@ -24,36 +27,65 @@ export function createJobsRoute(options: JobsOptions): Answering {
   const { broker, submission, bodies, observer, maxBodyBytes } = options;
   return async (context: HttpContext): Promise<void> => {
     const { req, res } = context;
-    refuseIdempotencyKey(req.headers);
+    const key = req.headers['idempotency-key'];
+    const once = key === undefined ? undefined : idempotencyFor(key);
     requireMediaType(req, json);
     const bytes = await bodies.read(req, res, maxBodyBytes);
     try {
-      const job = submission(bytes, traceContextOf(req.headers));
-      await publish(broker, job);
+      if (once !== undefined) return await once(context, bytes);
+      const { job } = submission(bytes, traceContextOf(req.headers));
+      await publish(broker, job, observer);
       observer.accepted(job);
       answer(context, 202, acceptedJson(job, broker.durability), { Location: `/v1/jobs/${job.id}` });
     } finally {
       bodies.release(bytes);
     }
   };
+
+  /** @throws Rejection  the key is malformed, or there is nowhere to keep it */
+  function idempotencyFor(header: string | string[]): (context: HttpContext, bytes: Buffer) => Promise<void> {
+    const { idempotency } = options;
+    if (idempotency === undefined)
+      throw new Rejection('invalid_request', 'Idempotency-Key is not supported here, leave it out');
+    const key = keyOf(header);
+    return async (context, bytes) => {
+      const trace = traceContextOf(context.req.headers);
+      const { job, isReplayed } = await idempotency({
+        owner: context.state.key?.name ?? '',
+        key,
+        bytes,
+        make: (first) => submission(bytes, trace, first).job,
+        publish: (made) => broker.publish(made),
+        accepted: (made, isAgain) => observer.accepted(made, isAgain),
+      });
+      const headers = { Location: `/v1/jobs/${job.id}`, 'Idempotency-Replayed': String(isReplayed) };
+      answer(context, 202, acceptedJson(job, broker.durability), headers);
+    };
+  }
 }
 
-/** @throws Rejection  whatever the broker threw, told in terms of the answer */
-export async function publish(broker: Pick<Broker, 'publish'>, job: Job): Promise<void> {
+/**
+ * Tells `accepted` of a confirm that comes after the answer.
+ * @throws Rejection  whatever the broker threw, told in terms of the answer
+ */
+export async function publish(
+  broker: Pick<Broker, 'publish'>,
+  job: Job,
+  observer: Pick<HttpObserver, 'accepted'>,
+): Promise<void> {
   try {
     await broker.publish(job);
   } catch (error) {
+    if (error instanceof OutcomeUnknown) void error.stored?.then(() => observer.accepted(job));
     throw rejectionOfPublish(error, job.id);
   }
 }
 
-/** Its feature is not here yet, and ignoring it would run jobs twice that were meant to run once. */
-export function refuseIdempotencyKey(headers: IncomingHttpHeaders): void {
-  if (headers['idempotency-key'] === undefined) return;
-  throw new Rejection(
-    'invalid_job',
-    'the header Idempotency-Key is not supported by this version, leave it out',
-  );
+const keyPattern = new RegExp(idempotencyKeyPattern);
+
+function keyOf(header: string | string[]): string {
+  if (typeof header === 'string' && keyPattern.test(header)) return header;
+  throw new Rejection('invalid_request', 'Idempotency-Key must be 1 to 255 visible ASCII characters');
 }
 
 /** `Accepted` by hand: ids, types and queue names match patterns without anything that needs escaping. */

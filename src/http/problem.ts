@@ -1,7 +1,14 @@
 /** The one place where an error becomes an HTTP answer: code to status, error to problem+json (RFC 9457). */
 import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, errorStatus, type Problem } from '../api/contract.js';
-import { Invalid, OutcomeUnknown, Refused, SluiceError, Unavailable } from '../job/errors.js';
+import {
+  Invalid,
+  OutcomeUnknown,
+  Refused,
+  SluiceError,
+  StoreUnavailable,
+  Unavailable,
+} from '../job/errors.js';
 
 /** What a client is told when it should come back, in seconds, unless the error knows better. */
 const RETRY_AFTER_S = 1;
@@ -52,6 +59,7 @@ export function rejectionOf(error: unknown): Rejection {
     const code = error.code === 'queue_full' ? 'queue_full' : 'overloaded';
     return new Rejection(code, error.message, { ...cause, headers: { 'Retry-After': String(seconds) } });
   }
+  if (error instanceof StoreUnavailable) return new Rejection('store_unavailable', error.message, cause);
   if (error instanceof Unavailable) return new Rejection('broker_unavailable', error.message, cause);
   if (error instanceof OutcomeUnknown) {
     return new Rejection('broker_unavailable', `outcome unknown: ${error.message}`, cause);

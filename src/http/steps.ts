@@ -10,8 +10,16 @@ import { ClientGone, problemOf, Rejection, rejectionOf } from './problem.js';
 /** Status told to the observer when the client left before its answer (as nginx logs it). */
 const CLIENT_GONE = 499;
 
-/** Names the route, and tells the observer of each request when it is over. `routes`: path to label, a closed set. */
-export function trace(routes: ReadonlyMap<string, string>, observer: HttpObserver): Step {
+/** The routes as labels, a closed set. */
+export interface RouteLabels {
+  /** Those without a parameter, which are their own labels. */
+  readonly paths: ReadonlySet<string>;
+  /** Those with one. */
+  readonly patterns: readonly { readonly pattern: RegExp; readonly label: string }[];
+}
+
+/** Names the route, and tells the observer of each request when it is over. */
+export function trace(routes: RouteLabels, observer: HttpObserver): Step {
   return async (context, next) => {
     const startedAt = performance.now();
     const { state, req, res } = context;
@@ -25,9 +33,11 @@ export function trace(routes: ReadonlyMap<string, string>, observer: HttpObserve
   };
 }
 
-function routeOf(routes: ReadonlyMap<string, string>, url: string): string {
+function routeOf({ paths, patterns }: RouteLabels, url: string): string {
   const query = url.indexOf('?');
-  return routes.get(query < 0 ? url : url.slice(0, query)) ?? 'other';
+  const path = query < 0 ? url : url.slice(0, query);
+  if (paths.has(path)) return path;
+  return patterns.find(({ pattern }) => pattern.test(path))?.label ?? 'other';
 }
 
 /** Answers whatever was thrown further in as problem+json, and logs what we did not foresee. */
@@ -50,7 +60,7 @@ export function problems(submitRoutes: ReadonlySet<string>, observer: HttpObserv
           'a request has failed unexpectedly',
         );
       }
-      if (submitRoutes.has(state.route)) observer.refused(rejection.code);
+      if (submitRoutes.has(state.route) && req.method !== 'GET') observer.refused(rejection.code);
       const { status, headers, problem } = problemOf(rejection);
       const body = JSON.stringify(problem);
       answer(context, status, body, { ...headers, 'X-Request-Id': requestId }, 'application/problem+json');

@@ -2,9 +2,11 @@
 import type { ErrorObject } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { JobRequest, longestDelayMs } from '../api/contract.js';
-import type { Job } from '../job/job.js';
+import type { Static } from 'typebox';
+import { BatchItem, JobRequest, longestDelayMs } from '../api/contract.js';
+import { acceptedAtMs, type Job } from '../job/job.js';
 import type { Clock } from '../runtime/clock.js';
+import type { FirstJob } from './idempotency.js';
 import { createJobId } from './job-id.js';
 import { parseJson } from './json.js';
 import { Rejection } from './problem.js';
@@ -21,27 +23,41 @@ export interface JobTypes {
   checkPayload(type: string, payload: unknown): string | undefined;
 }
 
-/** Reads one request body or batch item. @throws Rejection */
-export type Submission = (bytes: Buffer, trace: TraceContext) => Job;
+/**
+ * Reads one request body or batch item. With `first`, makes the job again that these bytes made when they came first.
+ * @throws Rejection
+ */
+export type Submission = (bytes: Buffer, trace: TraceContext, first?: FirstJob) => Submitted;
 
-const knownFields = new Set(Object.keys(JobRequest.properties));
+export interface Submitted {
+  readonly job: Job;
+  /** Of an item; a single job has it in its header. */
+  readonly idempotencyKey: string | undefined;
+}
+
+type ItemRequest = Static<typeof BatchItem>;
+
 /** Fields of the contract whose feature is not here yet: said in so many words, never accepted and ignored. */
-const laterFields = new Set(['idempotencyKey', 'orderingKey', 'callbackUrl']);
+const laterFields = new Set(['orderingKey', 'callbackUrl']);
 /** How many faults, or names of a closed set, one message lists. */
 const MAX_LISTED = 10;
 
 export function createSubmission(options: {
   readonly jobTypes: JobTypes;
   readonly clock: Clock;
+  /** A whole request, or an item of a batch. */
+  readonly form: 'single' | 'item';
 }): Submission {
   const { jobTypes, clock } = options;
   const ajv = new Ajv2020({ allErrors: true });
   addFormats.default(ajv);
-  const fits = ajv.compile<JobRequest>(JobRequest);
+  const schema = options.form === 'single' ? JobRequest : BatchItem;
+  const fits = ajv.compile<ItemRequest>(schema);
+  const knownFields = new Set(Object.keys(schema.properties));
 
-  return (bytes, trace) => {
+  return (bytes, trace, first) => {
     const { value, payload } = parseJson(bytes);
-    refuseUnknownFields(value);
+    refuseUnknownFields(value, knownFields);
     if (!fits(value)) throw new Rejection('invalid_job', faultsOf(fits.errors ?? []));
     const handler = jobTypes.get(value.type);
     if (!handler) throw unknownName('unknown_job_type', 'job type', value.type, jobTypes.types);
@@ -50,10 +66,10 @@ export function createSubmission(options: {
     const misfit = jobTypes.checkPayload(value.type, value.payload);
     if (misfit !== undefined) throw new Rejection('invalid_payload', misfit);
 
-    const nowMs = clock.now();
-    const dueAtMs = dueTimeOf(value, nowMs);
+    const nowMs = first === undefined ? clock.now() : acceptedAtMs(first);
+    const dueAtMs = first === undefined ? dueTimeOf(value, nowMs) : first.dueAtMs;
     const job: Job = {
-      id: createJobId(nowMs),
+      id: first === undefined ? createJobId(nowMs) : first.id,
       type: value.type,
       queue,
       lane: value.priority ?? 'normal',
@@ -63,24 +79,26 @@ export function createSubmission(options: {
       dueAtMs,
       ...trace,
     };
-    return withLimits(job, value, dueAtMs, nowMs);
+    return { job: withLimits(job, value, dueAtMs, nowMs), idempotencyKey: value.idempotencyKey };
   };
 }
 
 /** By hand and before the schema, because an object of 100,000 unknown keys would make as many errors of it. */
-function refuseUnknownFields(value: unknown): void {
+function refuseUnknownFields(value: unknown, knownFields: ReadonlySet<string>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Rejection('invalid_job', 'a job must be a JSON object such as {"type":"echo","payload":{}}');
   }
   const faults: string[] = [];
   for (const field of Object.keys(value)) {
     if (knownFields.has(field)) continue;
-    if (faults.push(faultOfField(field)) === MAX_LISTED) break;
+    if (faults.push(faultOfField(field, knownFields)) === MAX_LISTED) break;
   }
   if (faults.length > 0) throw new Rejection('invalid_job', faults.join('; '));
 }
 
-function faultOfField(field: string): string {
+function faultOfField(field: string, knownFields: ReadonlySet<string>): string {
+  if (field === 'idempotencyKey')
+    return "'idempotencyKey' is for items of a batch; send the header Idempotency-Key";
   if (laterFields.has(field)) return `'${field}' is not supported by this version, leave it out`;
   return `unknown field '${field.slice(0, 64)}', known are ${[...knownFields].join(', ')}`;
 }

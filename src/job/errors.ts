@@ -33,8 +33,11 @@ export class Unavailable extends SluiceError {
 
 /** It was sent, and no answer came in time: the job may or may not be in the broker. */
 export class OutcomeUnknown extends SluiceError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Resolves if the broker confirms it after all; never settles otherwise. */
+  readonly stored: Promise<void> | undefined;
+  constructor(message: string, options?: ErrorOptions & { readonly stored?: Promise<void> }) {
     super('broker_unavailable', message, options);
+    this.stored = options?.stored;
   }
 }
 

@@ -8,7 +8,7 @@ const accepted: Reply = { status: 202, body: { id, type: 'echo', queue: 'default
 
 describe('the command line', () => {
   it('has help with an example for each command, and the version of the package', async () => {
-    const names = ['start', 'serve', 'work', 'submit', 'batch'];
+    const names = ['start', 'serve', 'work', 'record', 'submit', 'batch', 'job', 'jobs', 'cancel'];
     const [version, top, ...each] = await Promise.all([
       sluice(['--version']),
       sluice(['--help']),

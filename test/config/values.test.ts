@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { apiKeys, mailAddress, webhookSecret } from '../../src/config/api-keys.js';
 import { host, type Kind, moduleFile, queueNames, queueShares } from '../../src/config/kinds.js';
-import { amqpUrls, serverUrl, smtpUrl } from '../../src/config/urls.js';
+import { amqpUrls, postgresUrl, serverUrl, smtpUrl } from '../../src/config/urls.js';
 
 function read<Value>(kind: Kind<Value>, text: string): Value {
   const parsed = kind.parse(text);
@@ -90,6 +90,28 @@ describe('SMTP_URL', () => {
     for (const text of ['mail:25', 'http://mail', 'smtp://', 'smtp://mail:99999', 'smtp://u:%@mail']) {
       expect(faultOf(smtpUrl, text)).not.to.include('no fault');
     }
+  });
+});
+
+describe('DATABASE_URL', () => {
+  it('is a PostgreSQL address with a host and a database', () => {
+    for (const text of [
+      'postgres://me:p%40ss@db:5432/sluice?sslmode=require',
+      'postgresql://db/sluice',
+      'postgres:///sluice?host=/run/postgresql',
+    ])
+      expect(read(postgresUrl, text).reveal()).to.equal(text);
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ['db/sluice', /must begin with postgres/],
+      ['mysql://db/sluice', /must begin with postgres/],
+      ['postgres://u:p@ss:w@db:x/sluice', /percent-encode/],
+      ['postgres:///sluice', /host is missing/],
+      ['postgres://db:0/sluice', /1 to 65535/],
+      ['postgres://u:%zz@db/sluice', /%25/],
+      ['postgres://db', /name of the database/],
+      ['postgres://db/', /name of the database/],
+    ];
+    for (const [text, fault] of cases) expect(faultOf(postgresUrl, text), text).to.match(fault);
   });
 });
 

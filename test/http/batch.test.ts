@@ -115,6 +115,26 @@ describe('POST /v1/jobs/batch', () => {
         expect(errors[0]?.detail).to.include('outcome unknown').and.include(served.broker.asked[1]?.id);
       });
 
+      it('tells of a job that the broker confirms after the answer', async () => {
+        const late = createDeferred();
+        served.broker.script = () =>
+          Promise.reject(new OutcomeUnknown('no confirm', { stored: late.promise }));
+        await submit([good(0)]);
+        expect(served.observed.accepted).to.deep.equal([]);
+        late.resolve();
+        await late.promise;
+        expect(served.observed.accepted).to.deep.equal([served.broker.asked[0]?.id]);
+      });
+
+      it('refuses items with a key where none can be kept, and those with a malformed one', async () => {
+        const keyed = (key: string) => JSON.stringify({ type: 'echo', payload: 1, idempotencyKey: key });
+        const { errors } = (await submit([keyed('k'), keyed('two words'), keyed('')])).json<BatchAnswer>();
+        expect(errors.map(({ code }) => code)).to.deep.equal(['invalid_job', 'invalid_job', 'invalid_job']);
+        expect(errors[0]?.detail).to.include('not supported here');
+        expect(errors[1]?.detail).to.include("'idempotencyKey' must match pattern");
+        expect(served.broker.asked).to.deep.equal([]);
+      });
+
       it('waits for a full broker instead of refusing', async () => {
         served.broker.script = (_job, index) => {
           if (index < 3) throw new Refused('overloaded', 'full', 1);
@@ -198,8 +218,8 @@ describe('POST /v1/jobs/batch', () => {
         const type = { 'content-type': 'application/x-ndjson' };
         expectProblem(
           await served.ask({ path, headers: { ...type, 'idempotency-key': 'k' }, body: good(1) }),
-          422,
-          'invalid_job',
+          400,
+          'invalid_request',
         );
         expectProblem(
           await served.ask({ path: `${path}?a=1`, headers: type, body: good(1) }),

@@ -250,7 +250,7 @@ describe('POST /v1/jobs', () => {
         what: 'idempotencyKey',
         job: { type: 'echo', payload: 1, idempotencyKey: 'k' },
         code: 'invalid_job',
-        detail: /'idempotencyKey' is not supported by this version/,
+        detail: /'idempotencyKey' is for items of a batch; send the header Idempotency-Key/,
       },
       {
         what: 'orderingKey',
@@ -287,9 +287,9 @@ describe('POST /v1/jobs', () => {
       expect(reply.json().detail).to.include("'f9'").and.not.include("'f10'");
     });
 
-    it('an Idempotency-Key, which this version would have to ignore', async () => {
+    it('an Idempotency-Key where none can be kept', async () => {
       const reply = await served.submit({ type: 'echo', payload: 1 }, { 'idempotency-key': 'k' });
-      expectProblem(reply, 422, 'invalid_job');
+      expectProblem(reply, 400, 'invalid_request');
       expect(served.broker.asked).to.deep.equal([]);
     });
 

@@ -27,6 +27,7 @@ interface Entry {
   readonly bytes: number;
   readonly deadlineMs: number;
   isGivenUp: boolean;
+  resolve(): void;
   reject(error: Error): void;
 }
 
@@ -59,7 +60,10 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
   function giveUp(entry: Entry, reason: string): void {
     if (entry.isGivenUp) return;
     entry.isGivenUp = true;
-    entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`));
+    const stored = new Promise<void>((resolve) => {
+      entry.resolve = resolve;
+    });
+    entry.reject(new OutcomeUnknown(`outcome unknown: ${reason}`, { stored }));
   }
 
   return {
@@ -68,7 +72,13 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       if (entries.size >= 2 * window || (bytes + size > WINDOW_BYTES && entries.size > 0))
         return Promise.reject(new Refused('overloaded', `${entries.size} jobs wait for the disk`, 1_000));
       return new Promise((resolve, reject) => {
-        const entry: Entry = { bytes: size, deadlineMs: clock.now() + timeoutMs, isGivenUp: false, reject };
+        const entry: Entry = {
+          bytes: size,
+          deadlineMs: clock.now() + timeoutMs,
+          isGivenUp: false,
+          resolve,
+          reject,
+        };
         entries.add(entry);
         bytes += size;
         sweep ??= clock.after(SWEEP_MS, sweepLate);
@@ -77,7 +87,7 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
           () => {
             confirmed((performance.now() - sentAtMs) / 1_000);
             leave(entry);
-            resolve();
+            entry.resolve(); // Of the promise, or after a timeout of the error's `stored`.
           },
           (error: Error) => {
             leave(entry);

@@ -156,9 +156,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   /** What was written stays in memory until the broker reads it, so a place that timed out is not free yet. */
   function giveUp(entry: Entry): void {
     entry.isGivenUp = true;
+    const stored = new Promise<void>((resolve) => {
+      entry.resolve = resolve;
+    });
     entry.reject(
       new OutcomeUnknown(
         `outcome unknown: the broker has not confirmed the job within ${timeoutMs} ms; it may have been stored`,
+        { stored },
       ),
     );
     if (channel === undefined) leave(entry);

@@ -36,4 +36,18 @@ describe('the publishes that wait for the disk', () => {
     expect(await stuck).to.be.instanceOf(OutcomeUnknown);
     expect(clock.waiting).to.equal(0);
   });
+
+  it('calls it an unknown outcome when the disk is slow, and tells when the job is on it after all', async () => {
+    const clock = createManualClock();
+    const outbox = createOutbox({ window: 1, timeoutMs: 1_000, clock, confirmed() {} });
+    const disk = createDeferred();
+    const sent = rejectionOf(outbox.send(1, () => disk.promise));
+    await clock.advance(2_000);
+    const error = await sent;
+    expect(error).to.be.instanceOf(OutcomeUnknown);
+    expect(outbox.size()).to.equal(1);
+    disk.resolve();
+    await (error as OutcomeUnknown).stored;
+    await outbox.close(0);
+  });
 });

@@ -148,13 +148,14 @@ describe('publishing to RabbitMQ', () => {
     await proxy.close();
   });
 
-  it('calls it an unknown outcome when no confirm comes in time', async () => {
+  it('calls it an unknown outcome when no confirm comes in time, and tells a late one', async () => {
     const proxy = await startProxy(own.node.url);
     const broker = await own.bench.open({ urls: [proxy.url], publishTimeoutMs: 200 });
     proxy.pause();
     const error = await rejection(broker.publish(makeJob()));
     expect(error).to.be.instanceOf(OutcomeUnknown);
     proxy.resume();
+    await (error as OutcomeUnknown).stored;
     await broker.publish(makeJob());
     expect(broker.stats.unconfirmed).to.equal(0);
     await proxy.close();

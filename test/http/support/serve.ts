@@ -6,13 +6,22 @@ import { Agent, request } from 'undici';
 import type { Accepted, BatchAnswer, ErrorCode, Problem, Scope } from '../../../src/api/contract.js';
 import type { ApiKey } from '../../../src/http/access.js';
 import { createHttp, type Http, type HttpOptions, type Ingestion } from '../../../src/http/app.js';
+import type { Desk } from '../../../src/http/desk.js';
 import type { JobTypes } from '../../../src/http/submission.js';
+import type { JobEvent } from '../../../src/job/event.js';
 import { createLog } from '../../../src/runtime/log.js';
+import type { Store } from '../../../src/store/store.js';
 import { createScriptedBroker, type ScriptedBroker } from '../../support/scripted-broker.js';
 
 export interface Observed {
   readonly accepted: string[];
   readonly refused: ErrorCode[];
+  /** Ids that were accepted again after an unknown outcome. */
+  readonly again: string[];
+  /** Events of the desk. */
+  readonly told: JobEvent[];
+  /** Announcements of the desk. */
+  announced: number;
   readonly requested: { readonly method: string; readonly route: string; readonly status: number }[];
 }
 
@@ -64,12 +73,24 @@ export function apiKey(name: string, secret: string, scopes: readonly Scope[]): 
   return { name, scopes, sha256: createHash('sha256').update(secret).digest() };
 }
 
-type Overrides = Partial<Omit<HttpOptions, 'ingestion'>> & { readonly ingestion?: Partial<Ingestion> };
+type Overrides = Partial<Omit<HttpOptions, 'ingestion' | 'desk'>> & {
+  readonly ingestion?: Partial<Ingestion>;
+  /** Opens the routes that need a store, and takes keys. */
+  readonly store?: Desk['store'] & Pick<Store, 'idempotency'>;
+  readonly desk?: Partial<Desk>;
+};
 
 /** Makes it without starting it. */
-export function prepare({ ingestion, ...overrides }: Overrides = {}): Omit<Served, 'close'> {
+export function prepare({ ingestion, store, desk, ...overrides }: Overrides = {}): Omit<Served, 'close'> {
   const broker = createScriptedBroker();
-  const observed: Observed = { accepted: [], refused: [], requested: [] };
+  const observed: Observed = {
+    accepted: [],
+    refused: [],
+    again: [],
+    told: [],
+    announced: 0,
+    requested: [],
+  };
   const lines: string[] = [];
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -87,9 +108,30 @@ export function prepare({ ingestion, ...overrides }: Overrides = {}): Omit<Serve
       render: () => Promise.resolve('sluice_broker_up 1\n'),
     },
     log: createLog('debug', sink),
-    ingestion: { broker, jobTypes, ...limits, ...ingestion },
+    ingestion: {
+      broker,
+      jobTypes,
+      ...limits,
+      ...(store && { idempotency: { keys: store.idempotency, ttlMs: 3_600_000 } }),
+      ...ingestion,
+    },
+    ...(store && {
+      desk: {
+        store,
+        broker,
+        jobTypes,
+        maxBodyBytes: limits.maxBodyBytes,
+        recordPayload: false,
+        announce: async () => void observed.announced++,
+        tell: (event: JobEvent) => void observed.told.push(event),
+        ...desk,
+      },
+    }),
     observer: {
-      accepted: (job) => observed.accepted.push(job.id),
+      accepted(job, isAgain) {
+        observed.accepted.push(job.id);
+        if (isAgain) observed.again.push(job.id);
+      },
       refused: (code) => observed.refused.push(code),
       requested: (method, route, status) => observed.requested.push({ method, route, status }),
     },

@@ -1,0 +1,17 @@
+/** One question about jobs, or one order: its answer, or the end of the command with the server's reason. */
+import type { ClientConfig } from '../config.js';
+import { type Call, call } from './call.js';
+import { CommandFailed } from './terminal.js';
+
+/** @throws CommandFailed  exit code 1; with `json`, a refusal is printed on stdout first */
+export async function ask(
+  client: ClientConfig,
+  question: Call,
+  { json }: { readonly json?: true },
+): Promise<Readonly<Record<string, unknown>>> {
+  const outcome = await call(client, question);
+  if (outcome.kind === 'accepted') return outcome.body;
+  const problem = outcome.kind === 'unreachable' ? {} : outcome.body;
+  if (json && 'code' in problem) process.stdout.write(`${JSON.stringify(problem)}\n`);
+  throw new CommandFailed(outcome.line, 1);
+}

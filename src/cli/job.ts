@@ -1,0 +1,68 @@
+/** `sluice job`: what became of one job. */
+import type { Command } from 'commander';
+import { hasEnded, type State } from '../job/state.js';
+import { ask } from './ask.js';
+import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
+import { jobPath } from './job-path.js';
+import { CommandFailed, oneLine } from './terminal.js';
+
+interface JobOptions extends ClientOptions {
+  readonly wait?: true;
+}
+
+/** What one request may wait; a longer wait is made of several. */
+const WAIT_S = 30;
+
+export function addJob(program: Command): void {
+  const command = program
+    .command('job')
+    .description('Shows what became of a job.')
+    .argument('<id>', 'the id that submit printed')
+    .option('--wait', 'wait until it has ended; exit code 1 unless it succeeded')
+    .action((id: string, options: JobOptions) => job(id, options));
+  addClientOptions(command).addHelpText(
+    'after',
+    `
+Examples:
+  sluice job 01989f0e-7a3c-7000-8000-000000000001
+  sluice job "$(sluice submit echo 1 --json | jq -r .id)" --wait`,
+  );
+}
+
+async function job(id: string, options: JobOptions): Promise<void> {
+  const client = clientOf(options);
+  const path = `${jobPath(id)}${options.wait ? `?wait=${WAIT_S}` : ''}`;
+  let answer: Readonly<Record<string, unknown>>;
+  do {
+    answer = await ask(client, { method: 'GET', path, answerMs: 90_000 }, options);
+  } while (options.wait && !hasEnded(answer['state'] as State));
+  process.stdout.write(`${options.json ? JSON.stringify(answer) : linesOf(answer).join('\n')}\n`);
+  if (options.wait && answer['state'] !== 'succeeded')
+    throw new CommandFailed(`the job is ${oneLine(String(answer['state']))}`, 1);
+}
+
+/** A field a line; what is an object stays JSON. */
+function linesOf(answer: Readonly<Record<string, unknown>>): string[] {
+  const { attempts, ...fields } = answer;
+  const width = Math.max(...Object.keys(fields).map((name) => name.length));
+  const lines = Object.entries(fields).map(
+    ([name, value]) => `${name.padEnd(width)}  ${oneLine(textOf(name, value))}`,
+  );
+  const failed = Array.isArray(attempts) ? attempts : [];
+  return [...lines, ...failed.map((one) => `failed attempt  ${oneLine(attemptText(one))}`)];
+}
+
+function textOf(name: string, value: unknown): string {
+  if (name === 'error') return errorText(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function attemptText(attempt: Readonly<Record<string, unknown>>): string {
+  const { run, attempt: number, outcome, endedAt, error } = attempt;
+  return `${String(run)}.${String(number)} ${String(outcome)} ${String(endedAt)} ${errorText(error)}`;
+}
+
+function errorText(error: unknown): string {
+  const { name, message } = error as { name?: unknown; message?: unknown };
+  return `${String(name)}: ${String(message)}`;
+}
