@@ -13,6 +13,7 @@ const words = {
   sqlite: {
     big: 'INTEGER',
     int: 'INTEGER',
+    float: 'REAL',
     key: 'TEXT',
     bytes: 'BLOB',
     serial: 'INTEGER PRIMARY KEY',
@@ -22,6 +23,7 @@ const words = {
   postgres: {
     big: 'bigint',
     int: 'integer',
+    float: 'double precision',
     key: 'text COLLATE "C"',
     bytes: 'bytea',
     serial: 'bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
@@ -30,7 +32,7 @@ const words = {
 } as const;
 
 export function schemaOf(dialect: Sql['dialect']): readonly string[] {
-  const { big, int, key, bytes, serial, end } = words[dialect];
+  const { big, int, float, key, bytes, serial, end } = words[dialect];
   return [
     `
     CREATE TABLE sluice_jobs (
@@ -56,7 +58,7 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       failure TEXT,
       error_group ${key},
       progress_position ${big} NOT NULL,
-      percent ${dialect === 'sqlite' ? 'REAL' : 'double precision'},
+      percent ${float},
       note ${key},
       claimed_run ${int},
       claimed_until_ms ${big}
@@ -159,6 +161,32 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       PRIMARY KEY (owner, key)
     ) ${end};
     CREATE INDEX sluice_idempotency_keys_by_expiry ON sluice_idempotency_keys (expires_at_ms);
+    `,
+    `
+    CREATE TABLE sluice_redrives (
+      id ${key} PRIMARY KEY,
+      kind TEXT NOT NULL,
+      state TEXT NOT NULL,
+      reason TEXT,
+      filter TEXT NOT NULL,
+      rate_per_second ${float},
+      matched ${big} NOT NULL,
+      done ${big} NOT NULL,
+      skipped ${big} NOT NULL,
+      cursor ${key},
+      created_at_ms ${big} NOT NULL,
+      updated_at_ms ${big} NOT NULL,
+      ended_at_ms ${big},
+      driver ${key},
+      driven_until_ms ${big} NOT NULL
+    ) ${end};
+
+    CREATE TABLE sluice_redrive_runs (
+      redrive ${key} NOT NULL,
+      job ${key} NOT NULL,
+      run ${int} NOT NULL,
+      PRIMARY KEY (redrive, job, run)
+    ) ${end};
     `,
   ];
 }

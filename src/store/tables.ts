@@ -17,6 +17,8 @@ export interface Database {
   sluice_cancels: CancelsTable;
   sluice_queue_orders: QueueOrdersTable;
   sluice_idempotency_keys: IdempotencyKeysTable;
+  sluice_redrives: RedrivesTable;
+  sluice_redrive_runs: RedriveRunsTable;
 }
 
 /** `JobRow` of job/fold. */
@@ -152,4 +154,30 @@ export interface IdempotencyKeysTable {
   lease_until_ms: number;
   expires_at_ms: number;
   is_done: number;
+}
+
+/** `Redrive` of store/redrives. `driver` holds it until `driven_until_ms`. */
+export interface RedrivesTable {
+  id: string;
+  kind: string;
+  state: string;
+  reason: string | null;
+  filter: string;
+  rate_per_second: number | null;
+  matched: number;
+  done: number;
+  skipped: number;
+  cursor: string | null;
+  created_at_ms: number;
+  updated_at_ms: number;
+  ended_at_ms: number | null;
+  driver: string | null;
+  driven_until_ms: number;
+}
+
+/** Runs that a redrive has begun. Primary key (redrive, job, run). */
+export interface RedriveRunsTable {
+  redrive: string;
+  job: string;
+  run: number;
 }
