@@ -1,4 +1,5 @@
 /** Puts together what people look at and what they ask for: jobs, queues, the audit, and what is measured of them. */
+import type { QueueView } from '../api/queues.js';
 import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
@@ -47,7 +48,11 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
       },
     },
     measured: {
-      inspect: () => broker.inspect(),
+      async inspect() {
+        const { lanes, deadLetters } = await broker.inspect();
+        const stored = await queues.list().then(deadIn, () => undefined);
+        return { lanes, deadLetters: stored === undefined ? undefined : stored + deadLetters };
+      },
       readSide: {
         queues: () => queues.list(),
         rows: async () =>
@@ -62,4 +67,8 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
       },
     },
   };
+}
+
+function deadIn(views: readonly QueueView[]): number {
+  return views.reduce((total, { dead }) => total + dead, 0);
 }
