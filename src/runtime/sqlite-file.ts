@@ -39,6 +39,7 @@ export function openFile(Sqlite: Sqlite, data: ThreadData): OpenedFile {
   try {
     refuseRemains(file);
     const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
+    refuse(db, file, data.schemas); // First of all, so that a file that is none of ours is left as it is.
     whileBusy(() => db.pragma('journal_mode = WAL'));
     db.pragma('synchronous = FULL');
     db.pragma(`cache_size = -${CACHE_KIB}`);

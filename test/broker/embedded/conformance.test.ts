@@ -27,7 +27,7 @@ async function openAlarmBench(): Promise<AlarmBench> {
   const testModule = new URL('../../runtime/sqlite-test-module.ts', import.meta.url).href;
   const bench = createEmbeddedBench(['default', 'other'], {
     modules: [operationsUrl, testModule],
-    schema: [...schema, ...testSchema],
+    schemas: { engine: [...schema, ...testSchema] },
   });
   return {
     ...bench,
