@@ -1,4 +1,4 @@
-/** Full life cycles a second from a real recorder queue of RabbitMQ into PostgreSQL: `tsx test/recorder/bench.ts [jobs] [events a batch] [writes] [batches between acceptance and end]`. */
+/** Full life cycles a second from a real recorder queue of RabbitMQ into PostgreSQL: `tsx test/load/recorder-alone.ts [jobs] [events a batch] [writes] [batches between acceptance and end]`. */
 import { v7 as uuid } from 'uuid';
 import type { JobEvent } from '../../src/job/event.js';
 import { encodeBatch } from '../../src/job/event-codec.js';
