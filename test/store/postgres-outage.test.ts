@@ -172,7 +172,9 @@ describe('the store while PostgreSQL is away', () => {
     ]);
     const newer = await rejectionOf(make(url).start());
     expect(newer).to.be.instanceOf(Invalid);
-    expect((newer as Error).message).to.match(/newer Sluice, version 99 of the store, this release knows 1/);
+    expect((newer as Error).message).to.match(
+      /newer Sluice, version 99 of the store, this release knows \d+/,
+    );
   });
 
   it('gives up an address that takes connections and never answers', async () => {
