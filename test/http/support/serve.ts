@@ -34,7 +34,7 @@ export interface Reply {
 }
 
 export interface Ask {
-  readonly method?: 'GET' | 'POST' | 'HEAD' | 'PUT' | 'DELETE' | 'OPTIONS';
+  readonly method?: 'GET' | 'POST' | 'HEAD' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
   readonly path?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer | AsyncIterable<Buffer | string>;
