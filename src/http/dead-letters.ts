@@ -185,10 +185,12 @@ function filterOfQuery(query: Query): Omit<JobFilter, 'state'> {
 }
 
 function filterOf({ ids, before, ...rest }: DeadLetterFilter): DeadFilter {
+  const beforeMs = before === undefined ? undefined : Date.parse(before);
+  if (Number.isNaN(beforeMs)) throw new Rejection('invalid_job', "'filter.before' is no time that there is");
   return {
     ...rest,
     ...(ids === undefined ? {} : { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),
-    ...(before === undefined ? {} : { diedBeforeMs: Date.parse(before) }),
+    ...(beforeMs === undefined ? {} : { diedBeforeMs: beforeMs }),
   };
 }
 
