@@ -1,33 +1,30 @@
 /** The composition root: settings in, a service out. The only place that knows which parts there are and which engine serves them. */
-
-import { resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { handlers as shippedHandlers } from '../workers/index.js';
-import type { Broker } from './broker/broker.js';
-import { createEmbeddedBroker } from './broker/embedded/broker.js';
-import { jobsLeftIn } from './broker/embedded/left.js';
-import { schema } from './broker/embedded/schema.js';
-import { operationsUrl } from './broker/embedded/storage.js';
-import { createRabbitBroker } from './broker/rabbitmq/broker.js';
+import { createDesks } from './assemble/desks.js';
+import { createEngine, type Engine } from './assemble/engine.js';
+import { createRecording } from './assemble/recording.js';
+import { createWorkers } from './assemble/workers.js';
 import type { Config, Role } from './config.js';
+import { createEventSender, type EventSender } from './events/sender.js';
+import { createSpool } from './events/spool.js';
 import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
+import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
-import { Invalid } from './job/errors.js';
-import { createMetrics, type Metrics } from './observe/metrics.js';
+import { createMetrics } from './observe/metrics.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
-import type { Service } from './runtime/service.js';
-import { createSqliteThread } from './runtime/sqlite-thread.js';
-import { createWatchdog, type Watchdog } from './runtime/watchdog.js';
-import type { JobObserver } from './worker/observer.js';
-import { createPool, type Pool } from './worker/pool.js';
+import type { Health, Service } from './runtime/service.js';
+import { createWatchdog } from './runtime/watchdog.js';
 
 export interface Running extends Service {
   /** Lines for a person, valid after `start`: addresses, a first command to try. */
   describe(): readonly string[];
 }
 
-const PUBLISH_TIMEOUT_MS = 10_000;
 /** Requests end by themselves well before; jobs get the rest of SHUTDOWN_GRACE_MS. */
 const LONGEST_REQUEST_GRACE_MS = 10_000;
 /** Shorter limits would take a garbage collection for a blocked loop. */
@@ -36,44 +33,76 @@ const SHORTEST_WATCHDOG_MS = 1_000;
 /** @throws Invalid  when the handlers and the settings do not fit together */
 export async function assemble(config: Config, role: Role, log: Log): Promise<Running> {
   const registry = await registryOf(config);
-  const engine = engineOf(config, registry, (seconds) => metrics.confirmed(seconds), log);
-  const { broker } = engine;
+  const takesJobs = role === 'serve' || role === 'start';
+  const works = role === 'work' || role === 'start';
+  const records = role === 'record' || role === 'start';
+
+  const engine = createEngine(config, registry, (seconds) => metrics.confirmed(seconds), log);
+  const { broker, store } = engine;
+  const sender = senderOf(engine, role, () => pool?.stats.held ?? 0, log);
+  const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;
   const metrics = createMetrics({
     types: registry.types,
     queues: registry.queues,
     log,
     brokerStats: broker.stats,
-    ...(role === 'work' ? {} : { inspect: () => broker.inspect() }),
+    spooled: () => sender.stats.spooled,
+    ...desks?.measured,
   });
   const watchdog = createWatchdog({ limitMs: Math.max(config.jobTimeoutMs, SHORTEST_WATCHDOG_MS), log });
-  const pool = role === 'serve' ? undefined : poolOf(config, registry, engine, metrics, watchdog, log);
+  const pool = works
+    ? createWorkers(config, { registry, engine, sender, metrics: metrics.jobs, watchdog, log })
+    : undefined;
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
+  const recording = records ? createRecording(config, { engine, sender, log }) : undefined;
 
+  const health: Record<string, () => Health> = { broker: () => broker.health() };
+  if (pool !== undefined) health['workers'] = () => pool.health();
+  // A store that is away keeps no request and no job waiting, only what is told of them: no reason to take this process out.
+  if (role === 'record' && recording !== undefined) health['recorder'] = () => recording.health();
+  const tellAccepted = createAcceptedEvents({
+    tell: (event) => sender.tell(event),
+    recordPayload: config.recordPayload,
+  });
   const http = createHttp({
     host: config.host,
-    port: role === 'work' ? config.workerPort : config.port,
+    port: takesJobs ? config.port : config.workerPort,
     keys: config.apiKeys,
-    health: {
-      broker: () => broker.health(),
-      ...(pool === undefined ? {} : { workers: () => pool.health() }),
-    },
+    health,
     metrics,
     log,
-    observer: metrics.http,
+    observer: {
+      ...metrics.http,
+      accepted(job, isAgain) {
+        metrics.http.accepted(job);
+        tellAccepted(job, isAgain);
+      },
+    },
     timeouts: { graceMs: Math.min(config.shutdownGraceMs, LONGEST_REQUEST_GRACE_MS) },
-    ...(role === 'work' ? {} : { ingestion: ingestionOf(config, registry, broker) }),
+    ...(takesJobs
+      ? {
+          ingestion: {
+            broker,
+            jobTypes: registry,
+            maxBodyBytes: config.maxBodyBytes,
+            maxBatchBytes: config.maxBatchBytes,
+            maxBatchJobs: config.maxBatchJobs,
+            publishWindow: config.publishWindow,
+            idempotency: { keys: store.idempotency, ttlMs: config.idempotencyTtlMs },
+          },
+        }
+      : {}),
+    ...desks?.routes,
   });
 
-  const workers: Service[] = pool === undefined ? [] : [watchdog, pool];
-  const engineServices = [...engine.below, broker];
+  const workers: readonly Service[] = pool === undefined ? [] : [watchdog, pool];
+  const inner = [...engine.services, sender, ...(recording === undefined ? [] : [recording])];
   // HTTP before a broker that may be away: it says so. After an engine of our own, which is there at once or not at all.
-  const startOrder: Service[] =
-    engine.below.length > 0 ? [...engineServices, http, ...workers] : [http, broker, ...workers];
-  // A worker keeps answering while it drains.
-  const stopOrder: Service[] =
-    role === 'work'
-      ? [...workers.toReversed(), ...engineServices.toReversed(), http]
-      : [http, ...workers.toReversed(), ...engineServices.toReversed()];
+  const startOrder = engine.isEmbedded ? [...inner, http, ...workers] : [http, ...inner, ...workers];
+  // A process without ingestion keeps answering while it drains.
+  const stopOrder = takesJobs
+    ? [http, ...workers.toReversed(), ...inner.toReversed()]
+    : [...workers.toReversed(), ...inner.toReversed(), http];
   return {
     async start() {
       for (const service of startOrder) await service.start();
@@ -83,8 +112,9 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     },
     describe() {
       const { url } = http.address;
-      const keyed = config.apiKeys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : '';
       if (role === 'work') return [`Working on ${namesOf(config, registry)}; health and metrics at ${url}`];
+      if (role === 'record') return [`Recording into ${store.place}; health and metrics at ${url}`];
+      const keyed = config.apiKeys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : '';
       return [
         `Listening on ${url}`,
         `Try: curl -i ${url}/v1/jobs${keyed} -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`,
@@ -107,111 +137,19 @@ export async function registryOf(config: Config): Promise<Registry> {
   return createRegistry({ handlers: [...shipped, ...own], extraQueues: config.queues });
 }
 
-interface Engine {
-  readonly broker: Broker;
-  /** What the broker stands on: started before it, stopped after it. */
-  readonly below: readonly Service[];
-  /** Where the jobs lie, for a person. */
-  readonly place: string;
-  /** How long it lets a delivery go unsettled, in ms; undefined: as long as RabbitMQ usually does. */
-  readonly consumerTimeoutMs: number | undefined;
-}
-
-function engineOf(
-  config: Config,
-  registry: Registry,
-  confirmed: (seconds: number) => void,
-  log: Log,
-): Engine {
-  const common = {
-    queues: registry.queues,
-    window: config.publishWindow,
-    publishTimeoutMs: PUBLISH_TIMEOUT_MS,
+function senderOf({ broker, dataDir }: Engine, role: Role, held: () => number, log: Log): EventSender {
+  const source = randomUUID();
+  return createEventSender({
+    source,
+    role,
+    host: `${hostname()}:${process.pid}`,
+    channel: broker.events,
+    isBlocked: () => broker.stats.isBlocked,
+    held,
+    spool: createSpool({ folder: join(dataDir, 'spool'), source, clock, log }),
     clock,
     log,
-    confirmed,
-  };
-  const dataDir = resolve(config.dataDir);
-  if (config.amqpUrls === undefined) {
-    const thread = createSqliteThread({
-      folder: dataDir,
-      schemas: { engine: schema },
-      modules: [operationsUrl],
-      clock,
-      log,
-      failed(error) {
-        throw error; // Nothing can go on without it, and nothing is lost by an end: the process ends and is started again.
-      },
-    });
-    return {
-      broker: createEmbeddedBroker({ ...common, thread, dataDir }),
-      below: [thread],
-      place: `${thread.file} (the built-in engine; set AMQP_URL to use RabbitMQ)`,
-      consumerTimeoutMs: Number.POSITIVE_INFINITY,
-    };
-  }
-  void jobsLeftIn(dataDir).then((left) => {
-    if (left > 0)
-      log.warn(
-        { dataDir, jobs: left },
-        'jobs of the built-in engine still wait in DATA_DIR, and nobody works on them with AMQP_URL set; `sluice move` brings them over',
-      );
   });
-  const urls = config.amqpUrls.map((url) => url.reveal());
-  return {
-    broker: createRabbitBroker({ ...common, urls, prefix: config.amqpPrefix, random: Math.random }),
-    below: [],
-    place: `RabbitMQ at ${urls.map((url) => new URL(url).host).join(', ')}, in queues that begin with ${config.amqpPrefix}.`,
-    consumerTimeoutMs: undefined,
-  };
-}
-
-function poolOf(
-  config: Config,
-  registry: Registry,
-  engine: Engine,
-  metrics: Metrics,
-  watchdog: Watchdog,
-  log: Log,
-): Pool {
-  const queues =
-    config.workerQueues ?? registry.queues.map((queue) => ({ queue, concurrency: config.workerConcurrency }));
-  const unknown = queues.filter(({ queue }) => !registry.hasQueue(queue)).map(({ queue }) => queue);
-  if (unknown.length > 0) {
-    throw new Invalid(
-      'bad_settings',
-      `WORKER_QUEUES names ${unknown.join(', ')}, but the queues are ${registry.queues.join(', ')}: mend the name, or add the queue to QUEUES`,
-    );
-  }
-  const observer: JobObserver = {
-    ...metrics.jobs,
-    started(job, waitMs) {
-      watchdog.started(job);
-      metrics.jobs.started(job, waitMs);
-    },
-  };
-  return createPool({
-    broker: engine.broker,
-    ...(engine.consumerTimeoutMs === undefined ? {} : { consumerTimeoutMs: engine.consumerTimeoutMs }),
-    registry,
-    queues: queues.map(({ queue, concurrency }) => ({ name: queue, concurrency })),
-    prefetch: config.workerPrefetch,
-    defaults: {
-      maxAttempts: config.jobMaxAttempts,
-      timeoutMs: config.jobTimeoutMs,
-      backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
-    },
-    graceMs: config.shutdownGraceMs,
-    log,
-    clock,
-    random: Math.random,
-    observer,
-  });
-}
-
-function ingestionOf(config: Config, registry: Registry, broker: Broker) {
-  const { maxBodyBytes, maxBatchBytes, maxBatchJobs, publishWindow } = config;
-  return { broker, jobTypes: registry, maxBodyBytes, maxBatchBytes, maxBatchJobs, publishWindow };
 }
 
 function namesOf(config: Config, registry: Registry): string {

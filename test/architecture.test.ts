@@ -41,7 +41,10 @@ describe('the check of the architecture', () => {
       'src/broker/broker.ts': "import type { Job } from '../job/job.js';",
       'src/broker/rabbitmq/broker.ts':
         "import amqp from 'amqplib';\nimport type { Broker } from '../broker.js';",
-      'src/worker/pool.ts': "import type { Broker } from '../broker/broker.js';",
+      'src/events/sender.ts': "import type { EventChannel } from '../broker/event-channel.js';",
+      'src/broker/event-channel.ts': "import type { Job } from '../job/job.js';",
+      'src/worker/pool.ts':
+        "import type { Broker } from '../broker/broker.js'; import type { EventSender } from '../events/sender.js';",
       'src/http/app.ts': "import type { Broker } from '../broker/broker.js';",
       'src/assemble.ts':
         "import './broker/rabbitmq/broker.js'; import './http/app.js'; import '../workers/index.js';",
@@ -59,6 +62,7 @@ describe('the check of the architecture', () => {
     ['a re-export from uphill', 'src/api/contract.ts', "export { x } from '../broker/broker.js';"],
     ['a dynamic import uphill', 'src/runtime/log.ts', "const x = await import('../config.js');"],
     ['an import over several lines', 'src/job/fold.ts', "import {\n  a,\n  b,\n} from '../config.js';"],
+    ['events that know who tells them', 'src/events/sender.ts', "import { pool } from '../worker/pool.js';"],
     ['http that meets worker', 'src/http/jobs.ts', "import { pool } from '../worker/pool.js';"],
     ['worker that meets http', 'src/worker/pool.ts', "import { app } from '../http/app.js';"],
     [

@@ -59,7 +59,7 @@ export async function assembleMove(config: Config, from: Side, to: Side, log: Lo
         ? createEmbeddedTarget({ ...embeddedOptions(target.folder, log), queues })
         : createRabbitTarget(rabbitOptions(target, queues, log)),
     queues,
-    names: { from: nameOf(source), to: nameOf(target) },
+    names: { from: nameOf(source, queues), to: nameOf(target) },
   };
 }
 
@@ -100,10 +100,12 @@ function addressOf(url: string): string {
   return `${hostname}:${port || (protocol === 'amqps:' ? '5671' : '5672')} ${vhost}`;
 }
 
-function nameOf(engine: Engine): string {
+/** @param looked  the queues that are looked into: RabbitMQ cannot be asked for the others, so a person has to see them */
+function nameOf(engine: Engine, looked: readonly string[] = []): string {
   if (engine.kind === 'embedded') return `the built-in engine in ${engine.folder}`;
   const hosts = engine.urls.map((url) => new URL(url).host);
-  return `RabbitMQ at ${hosts.join(', ')} (prefix ${engine.prefix})`;
+  const queues = looked.length === 0 ? '' : `, queues ${looked.join(', ')}`;
+  return `RabbitMQ at ${hosts.join(', ')} (prefix ${engine.prefix}${queues})`;
 }
 
 function embeddedOptions(folder: string, log: Log): EmbeddedStockOptions {

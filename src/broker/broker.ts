@@ -5,7 +5,10 @@
 import type { Job, Lane } from '../job/job.js';
 import type { Death } from '../job/outcome.js';
 import type { Health, Service } from '../runtime/service.js';
+import type { Consumer } from './consumer.js';
 import type { EventChannel } from './event-channel.js';
+
+export type { Consumer };
 
 export interface Broker extends Service {
   /** What a resolved `publish` means: replicated by a quorum queue, or on the disk of this machine. */
@@ -47,11 +50,6 @@ export interface Source {
   readonly queue: string;
   readonly lane: Lane;
   readonly prefetch: number;
-}
-
-export interface Consumer {
-  /** Resolves when no further delivery will come. What was delivered can still be settled. Works twice. */
-  cancel(): Promise<void>;
 }
 
 /**

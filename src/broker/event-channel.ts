@@ -1,5 +1,5 @@
 /** The part of the broker port that carries job events to the recorder, and the news that registers have changed to everyone. */
-import type { Consumer } from './broker.js';
+import type { Consumer } from './consumer.js';
 import type { DeadLetter } from './stock.js';
 
 export interface EventChannel {

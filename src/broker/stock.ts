@@ -17,6 +17,8 @@ export interface DeadLetter extends Envelope {
   /** Where it died; not checked. */
   readonly queue: string;
   readonly lane: string;
+  /** Of what never was a job: what its sender said its bytes are. */
+  readonly contentType?: string;
   readonly death: Death;
 }
 

@@ -14,6 +14,7 @@ import { addServe } from './serve.js';
 import { addStart } from './start.js';
 import { addSubmit } from './submit.js';
 import { CommandFailed, outliveReaders } from './terminal.js';
+import { addVerify } from './verify.js';
 import { addWork } from './work.js';
 
 /** The package's own file stands above both `src` and `dist`. */
@@ -48,6 +49,7 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
     addCancel,
     addQueues,
     addDead,
+    addVerify,
     addMove,
   ])
     add(program);

@@ -76,7 +76,10 @@ async function runMove(options: MoveOptions): Promise<void> {
       },
       onMoved(so) {
         const done = sumOf(so);
-        if (done === total + 1) progress.line('sluice: more jobs arrive meanwhile; stop what sends them');
+        if (done === total + 1)
+          progress.line(
+            'sluice: more than was counted: what an end in the middle left under way comes twice, or jobs still arrive; then stop what sends them',
+          );
         progress.update(done, inWords(so));
       },
     });

@@ -1,16 +1,20 @@
 /** The routes at which people read, cancel and replay jobs, put together over the store. */
 import type Router from '@koa/router';
+import type { AuditReport } from '../api/audit.js';
 import type { Scope } from '../api/contract.js';
 import type { Broker } from '../broker/broker.js';
 import type { JobEvent } from '../job/event.js';
 import { createCancel } from '../operations/cancel.js';
+import type { Queues } from '../operations/queues.js';
 import { createReplay } from '../operations/replay.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { JobReader, Registers } from '../store/store.js';
+import { auditPath, createAuditRoute } from './audit.js';
 import { createBodies } from './body.js';
 import type { Answering, RequestState } from './context.js';
 import { createCancelRoute, createReplayRoute } from './operating.js';
+import { addQueueRoutes, createQueueRoutes, queuePaths } from './queues.js';
 import { createJobRoute, createListRoute } from './reading.js';
 import type { Recent } from './recent.js';
 import type { RouteLabels } from './steps.js';
@@ -32,6 +36,9 @@ export interface Desk {
   readonly maxBodyBytes: number;
   /** RECORD_PAYLOAD. */
   readonly recordPayload: boolean;
+  readonly queues: Queues;
+  /** One look at store and broker. */
+  readonly audit: () => Promise<AuditReport>;
   /** Requests that may wait for the ends of jobs at a time. */
   readonly mostWaiters?: number;
 }
@@ -85,10 +92,12 @@ export function addDeskRoutes(
   router.get(jobPath, scoped('read', createJobRoute(reading)));
   router.post(cancelPath, scoped('operate', createCancelRoute(operating)));
   router.post(replayPath, scoped('operate', createReplayRoute(operating)));
+  addQueueRoutes(router, createQueueRoutes({ queues: parts.queues, bodies, maxBodyBytes }), scoped);
+  router.get(auditPath, scoped('read', createAuditRoute(parts.audit)));
   return {
-    labels: [jobPath, cancelPath, replayPath].map((label) => ({
+    labels: [jobPath, cancelPath, replayPath, ...Object.values(queuePaths), auditPath].map((label) => ({
       label,
-      pattern: new RegExp(`^${label.replace(':id', '[^/]+')}$`),
+      pattern: new RegExp(`^${label.replace(/:\w+/, '[^/]+')}$`),
     })),
     stopWaiting: () => waiting.close(),
     close: () => bodies.close(),

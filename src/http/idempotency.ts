@@ -3,7 +3,7 @@
  * the publish, and marked done after it; in between a lease says that somebody is at it. Only requests with a key come here.
  */
 import { hash } from 'node:crypto';
-import { OutcomeUnknown } from '../job/errors.js';
+import { OutcomeUnknown, SluiceError } from '../job/errors.js';
 import type { Job } from '../job/job.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
@@ -121,7 +121,8 @@ export function createIdempotency(options: {
       if (error instanceof OutcomeUnknown) void error.stored?.then(done);
       // Of a job that was published before, a refusal now says nothing.
       if (error instanceof OutcomeUnknown || isAgain) throw stillUnknown(reservation, clock.now(), error);
-      await release(reservation);
+      // What we did not foresee may have happened after the publish: only a definite refusal gives the key back.
+      if (error instanceof SluiceError) await release(reservation);
       throw rejectionOf(error);
     }
     await done();

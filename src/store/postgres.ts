@@ -13,14 +13,14 @@ export interface PostgresStoreOptions {
   readonly url: string;
   /** Connections for what writes; reads have as many of their own, so that slow ones delay no write. Default: 2. */
   readonly connections?: number;
+  /** The server gives up a statement after this time, and we a connection that is silent for a third longer. Default: 15 s. */
+  readonly statementTimeoutMs?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The server gives up a statement after this time; a connection that is silent for longer is given up by us. */
 const STATEMENT_TIMEOUT_MS = 15_000;
-const SILENCE_TIMEOUT_MS = 20_000;
 const START_PATIENCE_MS = 5_000;
 const END_PATIENCE_MS = 3_000;
 const MOST_TRIES = 5;
@@ -30,10 +30,11 @@ const RETRY_MS = 1_000;
  * `start` resolves within seconds though the database may be away: then it is migrated as soon as it is there.
  * @throws Invalid  from `start`, when no waiting mends it: password, missing rights, a newer schema
  */
-export function createPostgresStore({ url, connections = 2, clock, log }: PostgresStoreOptions): SqlStore {
+export function createPostgresStore(options: PostgresStoreOptions): SqlStore {
+  const { url, clock, log } = options;
   const place = placeOf(url);
-  const writers = poolOf(url, connections, log);
-  const readers = poolOf(url, connections, log);
+  const writers = poolOf(options);
+  const readers = poolOf(options);
   const stopping = new AbortController();
   let isMigrated = false;
   let fault: StoreUnavailable | undefined;
@@ -147,15 +148,20 @@ const types = {
       : pg.types.getTypeParser(oid, format),
 };
 
-function poolOf(url: string, max: number, log: Log): pg.Pool {
+function poolOf({
+  url,
+  connections: max = 2,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  log,
+}: PostgresStoreOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max,
     application_name: 'sluice',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: SILENCE_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: Math.ceil((statementTimeoutMs * 4) / 3),
+    idle_in_transaction_session_timeout: statementTimeoutMs,
     keepAlive: true,
     types: types as pg.CustomTypesConfig,
   });

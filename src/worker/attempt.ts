@@ -16,6 +16,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import { contextOf, snapshotOf } from './context.js';
 import { runWithDeadline } from './deadline.js';
+import type { Decision } from './decision.js';
 import { started } from './job-events.js';
 import type { JobObserver } from './observer.js';
 import { timeoutWarning } from './prefetch.js';
@@ -46,18 +47,6 @@ export interface AttemptOptions {
   /** How long a handler may go on after its signal before its slot is given to another job. */
   readonly graceMs: number;
 }
-
-/** `aborted`: the worker stops, and the attempt counts for nothing. */
-export type Decision =
-  | {
-      readonly kind: 'decided';
-      readonly outcome: Outcome;
-      /** Undefined: its handler never began. */
-      readonly startedAtMs: number | undefined;
-      /** Of the handler; 0 when it never began. */
-      readonly durationMs: number;
-    }
-  | { readonly kind: 'aborted' };
 
 export interface Attempt {
   /** Never rejects. */

@@ -1,7 +1,7 @@
 /** What the worker says of a job, as events. A dead letter needs none: it is its own. Pure. */
 import type { AboutJob, JobEvent } from '../job/event.js';
 import type { Job } from '../job/job.js';
-import type { Decision } from './attempt.js';
+import type { Decision } from './decision.js';
 import type { ResultText } from './result.js';
 
 export function started(job: Job, atMs: number): JobEvent {

@@ -6,7 +6,7 @@ import type { Death } from '../job/outcome.js';
 import { nextDelayMs } from '../job/retry.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
-import type { Decision } from './attempt.js';
+import type { Decision } from './decision.js';
 
 /**
  * What is to be done with a delivery. Kept small, because it is remembered. `settled`: its outcome is already with the

@@ -20,5 +20,12 @@ export interface Bench {
   stop(broker: Broker): Promise<void>;
   /** Ends a broker as a kill of its process would: nothing is flushed or returned. */
   crash(broker: Broker): Promise<void>;
+  /** Puts bytes that are no job, with the header `mine` 1, into the lane `normal` of the queue `default`. Nobody may consume it. */
+  plant(broker: Broker, raw: Buffer): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface AlarmBench extends Omit<Bench, 'plant'> {
+  /** Makes the store short of room for anything large, or ends that. */
+  setAlarm(broker: Broker, isRaised: boolean): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { Invalid, Lost, Refused, Unavailable } from '../../src/job/errors.js';
 import { lanes } from '../../src/job/job.js';
 import { longestDelayMs } from '../../src/job/retry.js';
 import type { Bench, Capabilities } from './conformance-bench.js';
+import { exerciseEvents } from './conformance-events.js';
 import { exerciseLosses } from './conformance-losses.js';
 import { exerciseSequences } from './conformance-sequences.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
@@ -18,6 +19,7 @@ export function exerciseBroker(
   capabilities: Capabilities,
 ): void {
   exercisePort(name, openBench);
+  exerciseEvents(name, openBench);
   exerciseLosses(name, openBench, capabilities);
   exerciseSequences(name, openBench, capabilities);
 }
@@ -133,6 +135,20 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
       await broker.consume(source, again.take);
       const [second] = await again.first(1);
       expect(second?.job).to.deep.equal(job);
+    });
+
+    it('never suspects a job of what pauses and drains do, however often', async () => {
+      const job = makeJob();
+      await broker.publish(job);
+      for (let round = 0; round < 7; round++) {
+        const inbox = createInbox();
+        const consumer = await broker.consume(source, inbox.take);
+        const [delivery] = await inbox.first(1);
+        expect(delivery?.job).to.deep.equal(job);
+        await consumer.cancel();
+        await delivery?.return();
+      }
+      expect(await broker.takeSuspect(['default'])).to.equal(undefined);
     });
 
     it('delivers a retried job once more, with what the caller changed', async () => {

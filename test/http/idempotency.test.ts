@@ -103,6 +103,12 @@ describe('Idempotency-Key', () => {
     expect([...store.keys.keys()]).to.deep.equal([' key-1']);
   });
 
+  it('keeps the key after a fault of our own, which says nothing of the job', async () => {
+    served.broker.script = () => Promise.reject(new TypeError('a fault'));
+    expectProblem(await submit(), 500, 'internal_error');
+    expect(store.keys.get(' key-1')).to.include({ jobId: served.broker.asked[0]?.id, isDone: false });
+  });
+
   it('keeps the key after an unknown outcome, and publishes the same job again after the lease', async () => {
     served.broker.script = () => Promise.reject(new OutcomeUnknown('no confirm'));
     const unknown = await submit();

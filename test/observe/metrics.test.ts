@@ -132,7 +132,9 @@ describe('the metrics', () => {
         { queue: 'mail', lane: 'low', ready: 0, consumers: 1 },
       ],
       suspects: [],
+      delayed: 0,
       deadLetters: 5,
+      events: 0,
     };
     const names = [
       'sluice_queue_depth{queue="mail",lane="high"}',
@@ -165,7 +167,7 @@ describe('the metrics', () => {
     const metrics = setup({
       inspect() {
         asked++;
-        return Promise.resolve({ lanes: [], suspects: [], deadLetters: 0 });
+        return Promise.resolve({ lanes: [], suspects: [], delayed: 0, deadLetters: 0, events: 0 });
       },
     });
     await Promise.all([metrics.render(), metrics.render(), metrics.render()]);

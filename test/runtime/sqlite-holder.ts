@@ -1,12 +1,15 @@
-/** A process that opens the folder of its first argument, says so, and holds it until it is killed. */
+/** A process that opens the folder of its first argument, by default alone, says so, and holds it until it is killed. */
 import { systemClock } from '../../src/runtime/clock.js';
 import { createLog } from '../../src/runtime/log.js';
+import type { SqliteUse } from '../../src/runtime/sqlite-messages.js';
 import { createSqliteThread } from '../../src/runtime/sqlite-thread.js';
 import { testSchema } from './sqlite-test-module.js';
 
+const use = (process.argv[3] ?? 'alone') as SqliteUse;
 const thread = createSqliteThread({
   folder: process.argv[2] ?? '',
-  schemas: { engine: testSchema },
+  use,
+  schemas: use === 'alone' ? { engine: testSchema } : { notes: testSchema },
   modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
   clock: systemClock,
   log: createLog('silent'),

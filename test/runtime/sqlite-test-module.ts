@@ -22,6 +22,13 @@ export function install(db: Database): SqliteModule {
         handOver(block.buffer);
         return block.buffer;
       },
+      'test.count': (limit: number) =>
+        db
+          .prepare<[number], number>(
+            'WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) SELECT count(*) FROM c',
+          )
+          .pluck()
+          .get(limit),
       'test.commits': () => ({ commits, undone }),
       'test.pragma': (text: string) => db.pragma(text, { simple: true }),
       'test.exit': () => process.exit(3),

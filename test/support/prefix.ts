@@ -24,10 +24,10 @@ export async function cleanPrefix(
     const levels = Array.from({ length: 28 }, (_, level) => `delay.${String(level).padStart(2, '0')}`);
     const lanes = queues.flatMap((queue) => ['high', 'normal', 'low'].map((lane) => `jobs.${queue}.${lane}`));
     const suspects = queues.map((queue) => `suspects.${queue}`);
-    const deleted = [...levels, ...lanes, ...suspects, 'suspects', 'dead'].map((name) =>
+    const deleted = [...levels, ...lanes, ...suspects, 'suspects', 'dead', 'recorder'].map((name) =>
       channel.deleteQueue(`${prefix}.${name}`),
     );
-    const exchanges = [...levels, 'jobs', 'due', 'dead', 'suspects'].map((name) =>
+    const exchanges = [...levels, 'jobs', 'due', 'dead', 'suspects', 'events', 'control'].map((name) =>
       channel.deleteExchange(`${prefix}.${name}`),
     );
     await Promise.all([...deleted, ...exchanges]);

@@ -29,7 +29,7 @@ export function createScriptedBroker(): ScriptedBroker {
     stats: { isUp: true, isBlocked: false, reconnects: 0, unconfirmed: 0, undecodable: 0 },
     script: () => {},
     healthNow: { ok: true },
-    inspection: () => Promise.resolve({ lanes: [], suspects: [], deadLetters: 0 }),
+    inspection: () => Promise.resolve({ lanes: [], suspects: [], delayed: 0, deadLetters: 0, events: 0 }),
     async publish(job) {
       const index = asked.push(job) - 1;
       for (const look of watchers) look();
@@ -48,6 +48,14 @@ export function createScriptedBroker(): ScriptedBroker {
       });
     },
     consume: () => Promise.reject(new Error('the scripted broker delivers nothing')),
+    events: {
+      publish: () => ({ done: Promise.resolve(), withdraw() {} }),
+      consume: () => Promise.reject(new Error('the scripted broker delivers nothing')),
+      consumeDead: () => Promise.reject(new Error('the scripted broker delivers nothing')),
+      announce: () => Promise.resolve(),
+      onAnnouncement: () => Promise.resolve(() => {}),
+      onBlocked: () => () => {},
+    },
     takeSuspect: () => Promise.resolve(undefined),
     inspect: () => broker.inspection(),
     health: () => broker.healthNow,

@@ -1,62 +1,16 @@
 import { expect } from 'chai';
-import type { Broker, Delivery, Source } from '../../src/broker/broker.js';
 import type { Handler } from '../../src/handler/define.js';
 import { RetryLater } from '../../src/job/errors.js';
-import type { Job } from '../../src/job/job.js';
-import type { QueueOrder } from '../../src/job/orders.js';
-import { systemClock } from '../../src/runtime/clock.js';
-import { createPool, type Pool } from '../../src/worker/pool.js';
 import { createEmbeddedBench } from '../broker/embedded/bench.js';
-import { makeJob } from '../broker/inbox.js';
 import { createRabbitBench } from '../broker/rabbitmq/bench.js';
 import { sharedNode } from '../support/rabbitmq.js';
-import { createEventBook } from './support/event-book.js';
-import { createMemoryLog, createMemoryObserver, scriptedHandler } from './support/pool-bench.js';
-import { createRegisters } from './support/registers.js';
+import { startPoolOn, turn, until } from './support/engine-pool.js';
+import { scriptedHandler } from './support/pool-bench.js';
 
 const engines = {
   'the built-in engine': async () => createEmbeddedBench(['default']),
   RabbitMQ: async () => createRabbitBench((await sharedNode()).url, ['default']),
 };
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await turn();
-}
-
-/** The same broker; counts what is settled. */
-function counting(broker: Broker) {
-  const settles = { acked: 0, returned: 0, retried: 0 };
-  const watched = (delivery: Delivery): Delivery => ({
-    job: delivery.job,
-    lostCount: delivery.lostCount,
-    get isLost() {
-      return delivery.isLost;
-    },
-    started: () => delivery.started(),
-    ack() {
-      settles.acked += 1;
-      return delivery.ack();
-    },
-    return() {
-      settles.returned += 1;
-      return delivery.return();
-    },
-    retry(next) {
-      settles.retried += 1;
-      return delivery.retry(next);
-    },
-    deadLetter: (death) => delivery.deadLetter(death),
-  });
-  return {
-    settles,
-    consume: (source: Source, deliver: (delivery: Delivery) => void) =>
-      broker.consume(source, (delivery) => deliver(watched(delivery))),
-    takeSuspect: (queues: readonly string[]) => broker.takeSuspect(queues),
-    health: () => broker.health(),
-  };
-}
 
 for (const [engine, openBench] of Object.entries(engines)) {
   describe(`the worker pool on ${engine}`, () => {
@@ -72,41 +26,9 @@ for (const [engine, openBench] of Object.entries(engines)) {
       const bench = await openBench();
       closing.push(() => bench.close());
       const broker = await bench.open();
-      const watched = counting(broker);
-      const book = createEventBook((event) => broker.events.publish(Buffer.from(JSON.stringify(event))).done);
-      const registers = createRegisters();
-      const pool: Pool = createPool({
-        broker: watched,
-        registry: new Map(handlers.map((handler) => [handler.type, handler])),
-        queues: [{ name: 'default', concurrency }],
-        defaults: { maxAttempts: 5, timeoutMs: 60_000, backoff: { baseMs: 1, maxMs: 1 } },
-        graceMs: 1000,
-        log: createMemoryLog().log,
-        clock: systemClock,
-        random: Math.random,
-        observer: createMemoryObserver().observer,
-        events: book,
-        resultMaxBytes: 1000,
-        readOrders: () => registers.read(),
-        onAnnouncement: (listener) => broker.events.onAnnouncement(listener),
-      });
-      closing.push(() => pool.stop());
-      await pool.start();
-      const publish = async (fields: Partial<Job> = {}): Promise<Job> => {
-        const job = makeJob({ type: 'work', ...fields });
-        await broker.publish(job);
-        return job;
-      };
-      const order = (fields: Partial<QueueOrder>) => {
-        registers.queues = [{ queue: 'default', isPaused: false, ...fields }];
-        return broker.events.announce();
-      };
-      const queue = () => {
-        const [stats] = pool.stats.queues;
-        if (stats === undefined) throw new Error('no queue');
-        return stats;
-      };
-      return { broker, settles: watched.settles, pool, book, registers, publish, order, queue };
+      const setting = await startPoolOn(broker, handlers, concurrency);
+      closing.push(() => setting.pool.stop());
+      return setting;
     }
 
     it('cancels jobs that are queued, scheduled, retrying and running, each once, and runs the others', async () => {

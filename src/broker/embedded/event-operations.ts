@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import type { Counts } from './counts.js';
-import type { DeathColumns } from './stock-operations.js';
+import type { DeathColumns } from './letters.js';
 
 export type FetchEvents = readonly [after: number, limit: number];
 

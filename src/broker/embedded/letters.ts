@@ -2,7 +2,17 @@
 import type { Envelope } from '../../job/codec.js';
 import type { DeathReason, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
-import type { DeathColumns } from './stock-operations.js';
+
+export type DeathColumns = readonly [
+  queue: string,
+  lane: string,
+  reason: string,
+  failure: string,
+  atMs: number,
+];
+
+/** Kept among the headers: no table has a column for what only letters that are no jobs need. */
+export const CONTENT_TYPE = 'sluice-content-type';
 
 interface LetterColumns {
   readonly id: string;
@@ -18,14 +28,21 @@ export function letterOf(
   const kept: Failure = { name: 'Error', message: failure, ...objectOf(failure) };
   return {
     ...envelopeOf(row, body),
+    ...contentTypeOf(row),
     queue,
     lane,
     death: { reason: reason as DeathReason, failure: kept, atMs },
   };
 }
 
-export function envelopeOf({ id, type, headers }: LetterColumns, body: Buffer): Envelope {
-  return { messageId: id, type, headers: headers === null ? {} : (objectOf(headers) ?? { headers }), body };
+export function envelopeOf({ id, type, headers: text }: LetterColumns, body: Buffer): Envelope {
+  const { [CONTENT_TYPE]: _, ...headers } = text === null ? {} : (objectOf(text) ?? { headers: text });
+  return { messageId: id, type, headers, body };
+}
+
+function contentTypeOf({ headers }: LetterColumns): { readonly contentType?: string } {
+  const contentType = headers === null ? undefined : objectOf(headers)?.[CONTENT_TYPE];
+  return typeof contentType === 'string' ? { contentType } : {};
 }
 
 /** The object in a JSON text, or undefined when there is none. */

@@ -72,13 +72,8 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       if (entries.size >= 2 * window || (bytes + size > WINDOW_BYTES && entries.size > 0))
         return Promise.reject(new Refused('overloaded', `${entries.size} jobs wait for the disk`, 1_000));
       return new Promise((resolve, reject) => {
-        const entry: Entry = {
-          bytes: size,
-          deadlineMs: clock.now() + timeoutMs,
-          isGivenUp: false,
-          resolve,
-          reject,
-        };
+        const deadlineMs = clock.now() + timeoutMs;
+        const entry: Entry = { bytes: size, deadlineMs, isGivenUp: false, resolve, reject };
         entries.add(entry);
         bytes += size;
         sweep ??= clock.after(SWEEP_MS, sweepLate);

@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
+import type { DeathColumns } from './letters.js';
 import type { Stored } from './operations.js';
 import { type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
@@ -23,13 +24,6 @@ export interface StockRow {
   readonly death: DeathColumns | undefined;
   readonly length: number;
 }
-export type DeathColumns = readonly [
-  queue: string,
-  lane: string,
-  reason: string,
-  failure: string,
-  atMs: number,
-];
 export interface StockRows {
   readonly rows: readonly StockRow[];
   /** The bodies, one after the other. */

@@ -7,7 +7,7 @@ import type { Death } from '../../job/outcome.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { SqliteThread } from '../../runtime/sqlite-thread.js';
 import type { DeadLetter, Parcel, Stock, StockSource, StockTarget } from '../stock.js';
-import { envelopeOf, letterOf } from './letters.js';
+import { CONTENT_TYPE, envelopeOf, letterOf } from './letters.js';
 import type { Opened, Opening } from './recovery.js';
 import { readStarted } from './started.js';
 import type {
@@ -111,7 +111,7 @@ export function createEmbeddedTarget(
         const { queue, lane, body, death } = parcel.letter;
         const { reason, failure, atMs } = death;
         const letter = [textOf(parcel.letter.messageId), textOf(parcel.letter.type)] as const;
-        const headers = headersText(parcel.letter.headers);
+        const headers = headersText(parcel.letter);
         await store.putDead(
           [
             [...letter, headers],
@@ -184,8 +184,9 @@ function stockOf({ lanes: rows, dead }: StockCount): Stock {
 }
 
 /** The headers of what is no job are anybody's; bytes among them are kept as Node writes them into JSON. */
-function headersText(headers: DeadLetter['headers']): string | null {
-  return Object.keys(headers).length === 0 ? null : JSON.stringify(headers);
+function headersText({ headers, contentType }: DeadLetter): string | null {
+  const kept = contentType === undefined ? headers : { ...headers, [CONTENT_TYPE]: contentType };
+  return Object.keys(kept).length === 0 ? null : JSON.stringify(kept);
 }
 
 function textOf(value: unknown): string {

@@ -202,7 +202,7 @@ function explain(cause: unknown, url: string): Error {
   if (message.includes('ACCESS-REFUSED') || message.includes('ACCESS_REFUSED')) {
     return new Invalid(
       'broker_refused',
-      `${host} refuses the user '${username || 'guest'}': mend user and password in AMQP_URL (${message})`,
+      `${host} refuses the user '${username || 'guest'}': mend user and password in the AMQP URL (${message})`,
       { cause },
     );
   }
@@ -210,7 +210,7 @@ function explain(cause: unknown, url: string): Error {
   if (message.includes('Expected ConnectionOpenOk')) {
     return new Invalid(
       'broker_refused',
-      `${host} has no virtual host '${pathname.slice(1) || '/'}' for the user '${username || 'guest'}': mend the path of AMQP_URL`,
+      `${host} has no virtual host '${pathname.slice(1) || '/'}' for the user '${username || 'guest'}': mend the path of the AMQP URL`,
       { cause },
     );
   }

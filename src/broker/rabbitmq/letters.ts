@@ -16,11 +16,15 @@ export function letterOf(message: Message, nowMs: number): DeadLetter {
     type: message.properties.type,
     headers: Object.fromEntries(own),
     body: message.content,
+    ...contentTypeOf(message),
     death: deathOf(headers, nowMs),
   };
 }
 
-export function outgoingLetter(names: Names, { queue, lane, death, ...envelope }: DeadLetter): Outgoing {
+export function outgoingLetter(
+  names: Names,
+  { queue, lane, death, contentType, ...envelope }: DeadLetter,
+): Outgoing {
   const { messageId, type } = envelope;
   return {
     route: { exchange: names.dead, key: `${queue}.${lane}` },
@@ -30,10 +34,17 @@ export function outgoingLetter(names: Names, { queue, lane, death, ...envelope }
       mandatory: true,
       messageId: typeof messageId === 'string' ? messageId : '',
       ...(typeof type === 'string' && type !== '' ? { type } : {}),
-      ...(death.reason === 'undecodable' ? {} : { contentType: 'application/json' }),
+      ...(death.reason !== 'undecodable'
+        ? { contentType: 'application/json' }
+        : contentType !== undefined && { contentType }),
       headers: { ...envelope.headers, ...encodeDeath(death) },
     },
   };
+}
+
+/** That of a job is known. */
+function contentTypeOf({ properties: { contentType } }: Message): { readonly contentType?: string } {
+  return typeof contentType === 'string' && contentType !== 'application/json' ? { contentType } : {};
 }
 
 /** The names of the headers of a death. */

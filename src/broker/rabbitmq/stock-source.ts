@@ -114,7 +114,10 @@ export function createRabbitSource(options: RabbitStockOptions): StockSource {
   return {
     async start() {
       await connection.start();
-      if (connection.current() === undefined) throw new Unavailable(`RabbitMQ at ${hosts} cannot be reached`);
+      if (connection.current() === undefined)
+        throw new Unavailable(
+          `RabbitMQ at ${hosts} cannot be reached: start it or mend its address, then run it again`,
+        );
     },
     stop: () => connection.stop(),
     async count() {

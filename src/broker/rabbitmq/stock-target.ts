@@ -78,7 +78,10 @@ export function createRabbitTarget(options: RabbitTargetOptions): StockTarget {
   return {
     async start() {
       await connection.start();
-      if (!publisher.isUp()) throw new Unavailable(`RabbitMQ at ${hosts} cannot be reached`);
+      if (!publisher.isUp())
+        throw new Unavailable(
+          `RabbitMQ at ${hosts} cannot be reached: start it or mend its address, then run it again`,
+        );
     },
     stop() {
       stopped ??= (async () => {

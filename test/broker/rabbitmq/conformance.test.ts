@@ -1,3 +1,4 @@
+import amqp from 'amqplib';
 import { startProxy } from '../../support/proxy.js';
 import { sharedNode } from '../../support/rabbitmq.js';
 import { exerciseBroker } from '../conformance.js';
@@ -28,6 +29,16 @@ async function openBench(): Promise<Bench> {
       while (broker.stats.isUp) await turn();
       for (let i = 0; i < 10; i++) await turn();
       await broker.stop();
+    },
+    async plant(_broker, raw) {
+      const connection = await amqp.connect(url);
+      const channel = await connection.createConfirmChannel();
+      channel.publish(`${rabbit.prefix}.jobs`, 'default.normal', raw, {
+        messageId: 'x',
+        headers: { mine: 1 },
+      });
+      await channel.waitForConfirms();
+      await connection.close();
     },
     async close() {
       await rabbit.close();

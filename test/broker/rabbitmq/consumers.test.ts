@@ -3,10 +3,8 @@ import type { ChannelModel } from 'amqplib';
 import { expect } from 'chai';
 import { createConsumers } from '../../../src/broker/rabbitmq/consumers.js';
 import { createLinks } from '../../../src/broker/rabbitmq/links.js';
-import { describeTopology } from '../../../src/broker/rabbitmq/topology.js';
 import { createLog } from '../../../src/runtime/log.js';
 import { createManualClock } from '../../support/manual-clock.js';
-import { makeJob } from '../inbox.js';
 
 /** A channel whose broker answers as the test says; real brokers do so only in rare moments. */
 class ScriptedChannel extends EventEmitter {
@@ -30,6 +28,10 @@ class ScriptedChannel extends EventEmitter {
   async cancel(): Promise<void> {
     this.cancelled += 1;
   }
+
+  async close(): Promise<void> {
+    this.emit('close');
+  }
 }
 
 function setup(answer: (channel: ScriptedChannel) => Promise<void>) {
@@ -37,12 +39,6 @@ function setup(answer: (channel: ScriptedChannel) => Promise<void>) {
   const channels: ScriptedChannel[] = [];
   let heard = 0;
   const consumers = createConsumers({
-    names: describeTopology('t', ['default']).names,
-    intake: {
-      fromLane: () => ({ job: makeJob() }) as never,
-      fromSuspects: () => undefined,
-      undecodable: () => 0,
-    },
     links: createLinks(clock),
     clock,
     random: () => 0.5,
@@ -63,8 +59,12 @@ function setup(answer: (channel: ScriptedChannel) => Promise<void>) {
     channels,
     heard: () => heard,
     consume: (lane: 'high' | 'normal' = 'normal') =>
-      consumers.add({ queue: 'default', lane, prefetch: 10 }, () => {
-        heard += 1;
+      consumers.add({
+        queue: `t.jobs.default.${lane}`,
+        prefetch: 10,
+        take() {
+          heard += 1;
+        },
       }),
   };
 }

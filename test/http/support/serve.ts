@@ -80,6 +80,8 @@ type Overrides = Partial<Omit<HttpOptions, 'ingestion' | 'desk'>> & {
   readonly desk?: Partial<Desk>;
 };
 
+const notHere = (): Promise<never> => Promise.reject(new Error('not in this test'));
+
 /** Makes it without starting it. */
 export function prepare({ ingestion, store, desk, ...overrides }: Overrides = {}): Omit<Served, 'close'> {
   const broker = createScriptedBroker();
@@ -122,6 +124,8 @@ export function prepare({ ingestion, store, desk, ...overrides }: Overrides = {}
         jobTypes,
         maxBodyBytes: limits.maxBodyBytes,
         recordPayload: false,
+        queues: { names: jobTypes.queues, list: notHere, get: notHere, order: notHere },
+        audit: notHere,
         announce: async () => void observed.announced++,
         tell: (event: JobEvent) => void observed.told.push(event),
         ...desk,
