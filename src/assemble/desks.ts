@@ -59,9 +59,9 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
     },
     measured: {
       async inspect() {
-        const { lanes, deadLetters } = await broker.inspect();
+        const { lanes, events, deadLetters } = await broker.inspect();
         const stored = await queues.list().then(deadIn, () => undefined);
-        return { lanes, deadLetters: stored === undefined ? undefined : stored + deadLetters };
+        return { lanes, events, deadLetters: stored === undefined ? undefined : stored + deadLetters };
       },
       readSide: {
         queues: () => queues.list(),
