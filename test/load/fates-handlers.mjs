@@ -8,7 +8,7 @@ export default [
     payload: {},
     run({ id, run, attempt, payload: { fate } }) {
       // Before anything else, and at once: a kill of this process loses no line.
-      appendFileSync(process.env.SINK_FILE, `${id} ${run} ${attempt}\n`);
+      appendFileSync(process.env.SINK_FILE, `${id} ${run} ${attempt} ${Date.now()}\n`);
       if (run > 1) return { fate, run };
       if (fate === 'dies') throw new DeadLetter('it was its fate');
       if (fate === 'exhausts') throw new Error(`attempt ${attempt} cannot succeed`);
