@@ -52,7 +52,6 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
 
     async function expectFault(code: FindingCode, ids?: readonly string[]): Promise<void> {
       const { code: exit, report } = await stage.verify('--wait', '60');
-      if (process.env['DBG']) console.log(JSON.stringify(report, null, 1));
       expect(
         report.findings.filter(({ severity }) => severity === 'fault').map((one) => one.code),
       ).to.deep.equal([code]);
@@ -78,12 +77,12 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
     });
 
     it('names the batches of events that were purged from the queue of the recorder', async () => {
-      const gone = await stage.submit({ type: 'echo', payload: 1 });
+      await stage.submit({ type: 'echo', payload: 1 });
       await onBroker(async (channel) => {
         // The acceptance is told in the moment after the 202.
         while ((await channel.purgeQueue(`${stage.prefix}.recorder`)).messageCount === 0);
       });
-      const recorder = await stage.record();
+      await stage.record();
       await stage.submit({ type: 'echo', payload: 2 });
       const { code, report } = await stage.verify('--wait', '60');
       expect(
@@ -92,8 +91,6 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
       expect(report.gaps).to.have.length(1);
       expect(report.gaps[0]).to.include({ role: 'serve', first: 1, last: 1 });
       expect([code, report.verdict]).to.deep.equal([1, 'fault']);
-      expect(gone).to.be.a('string');
-      expect(recorder.stderr).to.deep.equal([]);
     });
 
     it('names a row that was edited, and counts one that was deleted', async () => {

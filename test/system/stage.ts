@@ -37,6 +37,8 @@ export interface Stage {
   record(env?: Env): Promise<Sluice>;
   /** A request to the newest `serve`, or to the address given. */
   call(method: string, path: string, body?: unknown, headers?: Env, address?: string): Promise<Said>;
+  /** Resolves when the store knows the job: before, a kill of the process that accepted it makes the world forget that it did. */
+  recorded(id: string): Promise<void>;
   /** `sluice verify` against the newest `serve`. */
   verify(...options: string[]): Promise<{ readonly code: number | null; readonly report: AuditReport }>;
   /** Ends all processes with `kill -9`. */
@@ -97,6 +99,9 @@ export async function openStage(
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return { status: answer.statusCode, headers: answer.headers, body: await answer.body.json() };
+    },
+    async recorded(id) {
+      while ((await stage.call('GET', `/v1/jobs/${id}`)).body.recorded !== true);
     },
     async verify(...args) {
       const process = startSluice(['verify', '--url', address, '--json', ...args]);
