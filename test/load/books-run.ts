@@ -244,15 +244,20 @@ async function untilEnded(url: string, say: (text: string) => void): Promise<voi
   say('nothing moves any more');
 }
 
-/** Runs that were called, by id. */
-function callsOf(file: string): ReadonlyMap<string, readonly number[]> {
-  const calls = new Map<string, number[]>();
+interface Call {
+  readonly run: number;
+  readonly atMs: number;
+}
+
+function callsOf(file: string): ReadonlyMap<string, readonly Call[]> {
+  const calls = new Map<string, Call[]>();
   for (const line of readFileSync(file, 'utf8').split('\n')) {
-    const [id = '', run] = line.split(' ');
+    const [id = '', run, , atMs] = line.split(' ');
     if (id === '') continue;
-    const runs = calls.get(id);
-    if (runs === undefined) calls.set(id, [Number(run)]);
-    else runs.push(Number(run));
+    const call = { run: Number(run), atMs: Number(atMs) };
+    const before = calls.get(id);
+    if (before === undefined) calls.set(id, [call]);
+    else before.push(call);
   }
   return calls;
 }
@@ -275,7 +280,7 @@ function statesOf(
 function faultsOf(
   accepted: ReadonlyMap<string, number>,
   listed: ReadonlyMap<string, State>,
-  calls: ReadonlyMap<string, readonly number[]>,
+  calls: ReadonlyMap<string, readonly Call[]>,
   {
     cancelled,
     uncertain,
@@ -296,9 +301,12 @@ function faultsOf(
     const runs = calls.get(id);
     if (fate !== 'echo' && state !== 'cancelled' && runs === undefined)
       faults.push(`${id} (${fate}) is ${state}, but no handler was called`);
-    if (state === 'cancelled' && runs !== undefined && cancelled.has(id))
-      faults.push(`${id} was cancelled before it was due, but its handler was called`);
-    if (replayed.has(id) && runs?.includes(2) !== true)
+    const orderedAtMs = cancelled.get(id);
+    if (orderedAtMs !== undefined && runs !== undefined)
+      faults.push(
+        `${id} was cancelled before it was due, but called ${runs.map(({ atMs }) => atMs - orderedAtMs)} ms after the order`,
+      );
+    if (replayed.has(id) && runs?.some(({ run }) => run === 2) !== true)
       faults.push(`${id} was replayed, but not called again`);
   }
   return faults;

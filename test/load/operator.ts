@@ -8,8 +8,8 @@ const AGAIN_MS = 250;
 const EARLY_MS = 3_000;
 
 export interface Operator {
-  /** Ids whose order to cancel was answered with 202 well before they were due. */
-  readonly cancelled: Set<string>;
+  /** Ids whose order to cancel was answered with 202 well before they were due, and when it was. */
+  readonly cancelled: Map<string, number>;
   /** Ids of which an order came late, or has no certain answer. */
   readonly uncertain: Set<string>;
   /** Ids whose replay was answered with 202. */
@@ -23,7 +23,7 @@ export interface Operator {
 }
 
 export function createOperator(url: string): Operator {
-  const cancelled = new Set<string>();
+  const cancelled = new Map<string, number>();
   const uncertain = new Set<string>();
   const replayed = new Set<string>();
 
@@ -46,11 +46,12 @@ export function createOperator(url: string): Operator {
 
   async function cancel(id: string): Promise<void> {
     const { status, body } = await insist('POST', `/v1/jobs/${id}/cancel`);
+    const orderedAtMs = Date.now();
     if (status === 409) uncertain.add(id);
     else if (status !== 202) throw new Error(`cancel ${id}: ${status} ${JSON.stringify(body)}`);
     else {
       const job = (await insist('GET', `/v1/jobs/${id}`)).body as { readonly dueAt: string };
-      if (Date.now() + EARLY_MS < Date.parse(job.dueAt)) cancelled.add(id);
+      if (orderedAtMs + EARLY_MS < Date.parse(job.dueAt)) cancelled.set(id, orderedAtMs);
       else uncertain.add(id);
     }
   }

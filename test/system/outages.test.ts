@@ -77,4 +77,31 @@ describe('the read side through outages', () => {
     expect(sink.total).to.equal(0);
     expect((await stage.verify('--wait', '60')).report).to.include({ verdict: 'clean', unaccounted: 0 });
   }).timeout(120_000);
+
+  it('drains a backlog that has raised a memory alarm by itself, through the spool', async () => {
+    await stage.serve();
+    await stage.record();
+    const usedBytes = Number(await node.rabbitmqctl('eval', 'vm_memory_monitor:get_process_memory().'));
+    await node.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', String(usedBytes + 20_000_000));
+    try {
+      const payload = { url: sink.url, body: 'x'.repeat(100_000) };
+      const alarms = async (): Promise<string> =>
+        (await node.rabbitmqctl('eval', 'rabbit_alarm:get_alarms().')).trim();
+      let accepted = 0;
+      while ((await alarms()) === '[]') {
+        const jobs = Array.from({ length: 50 }, () => ({ type: 'http.push', payload }));
+        accepted += (await stage.call('POST', '/v1/jobs/batch', jobs)).body.accepted;
+      }
+      const worker = await stage.work({ WORKER_CONCURRENCY: '20' });
+      await worker.waitForLine(/holds back publishes/);
+      await sink.untilDistinct(accepted);
+      await worker.waitForLine(/takes publishes again/);
+      const { code, report } = await stage.verify('--wait', '60');
+      expect([code, report.verdict, report.unaccounted]).to.deep.equal([0, 'clean', 0]);
+      expect(report.states['succeeded']?.rows).to.equal(accepted);
+      expect(sink.total).to.equal(accepted);
+    } finally {
+      await node.rabbitmqctl('set_vm_memory_high_watermark', '0.4');
+    }
+  }).timeout(120_000);
 });
