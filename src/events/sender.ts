@@ -15,6 +15,8 @@ import type { Spool } from './spool.js';
 
 /** A source that has nothing to say says so after this time. */
 const SIGN_OF_LIFE_MS = 15_000;
+/** After a moment of quiet it says how many deliveries it still has in hand, when that has changed since it was told. */
+const SETTLED_MS = 1000;
 /** How long `stop` waits for the broker before what is left goes to the spool. */
 const STOP_PATIENCE_MS = 5000;
 
@@ -82,6 +84,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   let hasPatience = true;
   let flushed: () => void = () => undefined;
   let lastBatchAtMs = 0;
+  let toldHeld = 0;
   let callOffTick: () => void = () => undefined;
   let unsubscribe: () => void = () => undefined;
   let isUnspooling = false;
@@ -112,7 +115,19 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     seq++;
     isLastMade = isLast;
     lastBatchAtMs = clock.now();
-    const bytes = encodeBatch({ source, seq, role, host, atMs: lastBatchAtMs, held: held(), isLast, events });
+    const wasIdle = toldHeld === 0;
+    toldHeld = held();
+    if (wasIdle && toldHeld > 0 && phase === 'running') tickIn(SETTLED_MS);
+    const bytes = encodeBatch({
+      source,
+      seq,
+      role,
+      host,
+      atMs: lastBatchAtMs,
+      held: toldHeld,
+      isLast,
+      events,
+    });
     flight = { bytes, events: events.length, waiters, isLast, withdraw: undefined, isHeld: false };
     dispatch(flight);
   }
@@ -237,10 +252,15 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   }
 
   function tickIn(ms: number): void {
+    callOffTick();
     callOffTick = clock.after(ms, () => {
       const idleMs = Math.max(0, clock.now() - lastBatchAtMs);
-      if (idleMs >= SIGN_OF_LIFE_MS && flight === undefined && takesPublishes()) send([], [], false);
-      tickIn(idleMs >= SIGN_OF_LIFE_MS ? SIGN_OF_LIFE_MS : SIGN_OF_LIFE_MS - idleMs);
+      const hasNews = idleMs >= SETTLED_MS && held() !== toldHeld;
+      const isDue = idleMs >= SIGN_OF_LIFE_MS || hasNews;
+      // The last batch was made before its jobs were acked: what it says of them would stand until the next sign of life.
+      if (isDue && flight === undefined && takesPublishes()) send([], [], false);
+      const untilSignMs = isDue ? SIGN_OF_LIFE_MS : SIGN_OF_LIFE_MS - idleMs;
+      tickIn(toldHeld > 0 ? Math.min(SETTLED_MS, untilSignMs) : untilSignMs);
       resume();
     });
   }

@@ -35,6 +35,8 @@ export interface Observation {
 export const SILENT_AFTER_MS = 45_000;
 /** Batches of parallel writes overtake each other by moments. */
 export const GAP_AFTER_MS = 5_000;
+/** A process says within a second of quiet that it has fewer jobs in hand. */
+const HELD_SETTLES_MS = 3_000;
 /** Longer than it takes a broker to notice that a connection is dead, and to hand out again what it held. */
 const HELD_BY_DEAD_MS = 180_000;
 
@@ -46,7 +48,8 @@ export function auditOf(observed: Observation): AuditReport {
   const inBroker = broker && waitingIn(broker) + broker.deadLetters;
   const missing = inBroker === undefined ? 0 : Math.max(0, rows - inBroker - held);
   const unrecorded = inBroker === undefined ? 0 : Math.max(0, inBroker - rows);
-  const gaps = gapsOf(books.sources, nowMs).filter(({ sinceMs }) => nowMs - sinceMs >= GAP_AFTER_MS);
+  const allGaps = gapsOf(books.sources, nowMs);
+  const gaps = allGaps.filter(({ sinceMs }) => nowMs - sinceMs >= GAP_AFTER_MS);
   const newest = newestSign(books.sources);
   const silent = books.sources.filter((source) => isSilent(source, newest));
   const rowsMissing = Math.max(0, accounts.difference);
@@ -59,7 +62,11 @@ export function auditOf(observed: Observation): AuditReport {
     ...silentFindings(silent),
     ...quarantineFindings(books.quarantined),
   ];
-  const isOpen = broker === undefined || missing > observed.lost.count || rows - held > (inBroker ?? 0);
+  const isOpen =
+    broker === undefined ||
+    broker.events + broker.deadLetters > 0 ||
+    allGaps.length > gaps.length ||
+    rows - (inBroker ?? 0) > Math.max(observed.lost.count, settledHeldOf(books.sources, nowMs));
   const hasFault = findings.some(({ severity }) => severity === 'fault');
   return {
     at: isoOf(nowMs),
@@ -217,6 +224,11 @@ export function livingOf(sources: readonly SourceBooks[]): SourceBooks[] {
 
 function heldOf(sources: readonly SourceBooks[]): number {
   return sumOf(livingOf(sources).map(({ held }) => held));
+}
+
+/** Of processes that have been quiet since: a batch says what was in hand before the jobs in it were acked. */
+function settledHeldOf(sources: readonly SourceBooks[], nowMs: number): number {
+  return heldOf(sources.filter(({ lastAtMs }) => nowMs - lastAtMs >= HELD_SETTLES_MS));
 }
 
 /** Whether a process that has fallen silent may still have jobs in hand that the broker has not taken back. */

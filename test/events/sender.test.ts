@@ -18,6 +18,7 @@ describe('the sender of events', () => {
   let clock: ManualClock;
   let channel: FakeChannel;
   let sender: EventSender;
+  let held: number;
   const log = createKeptLog();
 
   beforeEach(async () => {
@@ -25,6 +26,7 @@ describe('the sender of events', () => {
     clock = createManualClock(startMs);
     channel = createFakeChannel();
     log.errors.length = 0;
+    held = 3;
     sender = make();
   });
   afterEach(async () => {
@@ -46,7 +48,7 @@ describe('the sender of events', () => {
       host: 'here 1',
       channel,
       isBlocked,
-      held: () => 3,
+      held: () => held,
       spool,
       clock,
       log,
@@ -127,6 +129,20 @@ describe('the sender of events', () => {
     expect(channel.sent[1]?.batch).to.deep.include({ seq: 2, events: [], isLast: false });
     await clock.advance(15_000);
     expect(channel.sent).to.have.lengthOf(3);
+  });
+
+  it('says after a second of quiet that it holds fewer deliveries than it told, once', async () => {
+    channel.confirmAll();
+    await sender.start();
+    sender.tell(accepted());
+    expect((await channel.sentAs(1)).batch.held).to.equal(3);
+    held = 0; // acked, now that their events are safe
+    await clock.advance(999);
+    expect(channel.sent).to.have.lengthOf(1);
+    await clock.advance(1);
+    expect(channel.sent[1]?.batch).to.deep.include({ seq: 2, events: [], held: 0 });
+    await clock.advance(14_999);
+    expect(channel.sent).to.have.lengthOf(2);
   });
 
   it('says goodbye with its last batch', async () => {

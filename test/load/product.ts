@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
 import { freePort } from '../support/free-port.js';
+import { installPostgres } from '../support/install-postgres.js';
 import { installRabbitmq } from '../support/install-rabbitmq.js';
+import { findPostgres } from '../support/postgres.js';
 import { findRabbitmq } from '../support/rabbitmq.js';
 import { ensureRedis } from '../support/redis.js';
 import { type Sluice, startProcess, startSluice } from '../support/sluice.js';
@@ -22,17 +24,22 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const READY_POLL_MS = 50;
 
 /** Builds the product and makes sure that there are the servers to start; otherwise says what to do and ends the process. */
-export function prepare(needs: { readonly rabbitmq?: boolean; readonly redis?: boolean }): void {
+export function prepare(needs: {
+  readonly rabbitmq?: boolean;
+  readonly postgres?: boolean;
+  readonly redis?: boolean;
+}): void {
   const isBuilt =
     spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
   const hasRabbitmq = needs.rabbitmq !== true || findRabbitmq() !== undefined || installRabbitmq();
+  const hasPostgres = needs.postgres !== true || findPostgres() !== undefined || installPostgres();
   const hasRedis = needs.redis !== true || ensureRedis();
-  if (!isBuilt || !hasRabbitmq || !hasRedis) process.exit(1);
+  if (!isBuilt || !hasRabbitmq || !hasPostgres || !hasRedis) process.exit(1);
 }
 
-/** `sluice serve` or `sluice work`; resolves when `/readyz` says 200. */
+/** `sluice serve`, `sluice work` or `sluice record`; resolves when `/readyz` says 200. */
 export async function startRole(
-  role: 'serve' | 'work',
+  role: 'serve' | 'work' | 'record',
   place: Place,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<RunningRole> {

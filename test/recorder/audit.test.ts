@@ -61,8 +61,25 @@ for (const [engine, makeStores] of everyEngine) {
       bench.broker.ready = 2;
       bench.broker.delayed = 1;
       bench.broker.suspects = 1;
+      expect((await bench.report()).verdict, 'the worker may have just acked it').to.equal('open');
+      await bench.change(raw`UPDATE sluice_sources SET last_at_ms = ${bench.clock.now() - 3_000}`);
       const report = await bench.report();
       expect([report.verdict, report.unaccounted, report.open.missing]).to.deep.equal(['clean', 0, 0]);
+    });
+
+    it('is open while events or dead letters wait for a recorder, or a batch has just been overtaken', async () => {
+      const bench = await begin(stores);
+      await bench.tell(batchOf(serve, 1, [accepted(1)]));
+      await bench.tell(batchOf(work, 1, [succeeded(1)]));
+      expect((await bench.report()).verdict).to.equal('clean');
+      bench.broker.events = 1;
+      expect((await bench.report()).verdict).to.equal('open');
+      bench.broker.events = 0;
+      bench.broker.deadLetters = 1;
+      expect((await bench.report()).verdict).to.equal('open');
+      bench.broker.deadLetters = 0;
+      await bench.tell(batchOf(work, 3, []));
+      expect((await bench.report()).verdict).to.equal('open');
     });
 
     it('names a job that was deleted behind its back, once everything is at rest', async () => {

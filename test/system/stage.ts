@@ -1,6 +1,10 @@
-/** The whole product on a prefix of its own: ingestion, workers and what lies in the dead letters, as a user meets them. */
+/** The whole product on a prefix and a folder of its own: ingestion, workers, recorder and dead letters, as a user meets them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import amqp from 'amqplib';
 import { request } from 'undici';
+import type { AuditReport } from '../../src/api/audit.js';
 import type { Accepted } from '../../src/api/contract.js';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { sharedNode } from '../support/rabbitmq.js';
@@ -15,14 +19,36 @@ export interface DeadLetter {
   readonly body: string;
 }
 
+type Env = Readonly<Record<string, string>>;
+
+/** An answer of the HTTP interface. */
+export interface Said {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test reads of it, it checks
+  readonly body: any;
+}
+
 export interface Stage {
   readonly prefix: string;
+  /** DATA_DIR of every process. */
+  readonly dataDir: string;
+  /** Starts `record` and resolves when it runs. */
+  record(env?: Env): Promise<Sluice>;
+  /** A request to the newest `serve`, or to the address given. */
+  call(method: string, path: string, body?: unknown, headers?: Env, address?: string): Promise<Said>;
+  /** Resolves when the store knows the job: before, a kill of the process that accepted it makes the world forget that it did. */
+  recorded(id: string): Promise<void>;
+  /** `sluice verify` against the newest `serve`. */
+  verify(...options: string[]): Promise<{ readonly code: number | null; readonly report: AuditReport }>;
+  /** Ends all processes with `kill -9`. */
+  killAll(): Promise<void>;
   /** Starts `serve` and resolves with its address. */
-  serve(env?: Readonly<Record<string, string>>): Promise<string>;
+  serve(env?: Env): Promise<string>;
   /** Starts `work` without waiting for it: the first job may kill it. */
-  launchWork(env?: Readonly<Record<string, string>>): Sluice;
+  launchWork(env?: Env): Sluice;
   /** Starts `work` and resolves when it runs. */
-  work(env?: Readonly<Record<string, string>>): Promise<Sluice>;
+  work(env?: Env): Promise<Sluice>;
   /** Submits a job and resolves with its id. @throws when it is not accepted */
   submit(job: object): Promise<string>;
   /** Resolves with the first `count` dead letters once they are there, and removes them. */
@@ -33,9 +59,13 @@ export interface Stage {
 
 const running = /http:\/\/127\.0\.0\.1:\d+/;
 
-export async function openStage(url?: string): Promise<Stage> {
-  const amqpUrl = url ?? (await sharedNode()).url;
+/** @param options  a broker other than the shared one; settings of every process */
+export async function openStage(
+  options: { readonly url?: string; readonly env?: Env; readonly queues?: readonly string[] } = {},
+): Promise<Stage> {
+  const amqpUrl = options.url ?? (await sharedNode()).url;
   const prefix = randomPrefix();
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-stage-'));
   const processes: Sluice[] = [];
   const common = {
     AMQP_URL: amqpUrl,
@@ -43,10 +73,12 @@ export async function openStage(url?: string): Promise<Stage> {
     PORT: '0',
     WORKER_PORT: '0',
     HTTP_PUSH_ALLOW_PRIVATE: 'true',
+    DATA_DIR: dataDir,
+    ...options.env,
   };
   let address = '';
 
-  function launch(role: 'serve' | 'work', env: Readonly<Record<string, string>>): Sluice {
+  function launch(role: 'serve' | 'work' | 'record', env: Env): Sluice {
     const process = startSluice([role], { ...common, ...env });
     processes.push(process);
     return process;
@@ -54,6 +86,34 @@ export async function openStage(url?: string): Promise<Stage> {
 
   const stage: Stage = {
     prefix,
+    dataDir,
+    async record(env = {}) {
+      const process = launch('record', env);
+      await process.waitForLine(running);
+      return process;
+    },
+    async call(method, path, body, headers = {}, at = address) {
+      const answer = await request(`${at}${path}`, {
+        method,
+        headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.statusCode, headers: answer.headers, body: await answer.body.json() };
+    },
+    async recorded(id) {
+      while ((await stage.call('GET', `/v1/jobs/${id}`)).body.recorded !== true);
+    },
+    async verify(...args) {
+      const process = startSluice(['verify', '--url', address, '--json', ...args]);
+      const { code } = await process.exited;
+      const [line] = process.stdout;
+      if (line === undefined) throw new Error(`verify said nothing: ${process.stderr.join('\n')}`);
+      return { code, report: JSON.parse(line) };
+    },
+    async killAll() {
+      for (const process of processes) process.kill('SIGKILL');
+      await Promise.all(processes.map((process) => process.exited));
+    },
     async serve(env = {}) {
       const line = await launch('serve', env).waitForLine(running);
       address = line.match(running)?.[0] ?? '';
@@ -95,9 +155,9 @@ export async function openStage(url?: string): Promise<Stage> {
       return letters;
     },
     async close() {
-      for (const process of processes) process.kill('SIGKILL');
-      await Promise.all(processes.map((process) => process.exited));
-      await cleanPrefix(amqpUrl, prefix);
+      await stage.killAll();
+      if (options.url === undefined) await cleanPrefix(amqpUrl, prefix, options.queues);
+      rmSync(dataDir, { recursive: true, force: true });
     },
   };
   return stage;
