@@ -13,7 +13,7 @@ const Time = Type.String({ format: 'date-time' });
  * events have implied. source_silent: a process ended without a goodbye. quarantined: events that could not be recorded.
  * broker_unknown: the broker could not be asked.
  */
-export const findingCodes = [
+const findingCodes = [
   'rows_missing',
   'rows_surplus',
   'batches_missing',
@@ -26,7 +26,6 @@ export const findingCodes = [
   'quarantined',
   'broker_unknown',
 ] as const;
-export type FindingCode = (typeof findingCodes)[number];
 
 export const Finding = Type.Object({
   code: Type.Enum([...findingCodes]),

@@ -1,4 +1,5 @@
 /** Puts together what people look at and what they ask for: jobs, queues, the audit, and what is measured of them. */
+import type { QueueView } from '../api/queues.js';
 import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
@@ -25,12 +26,14 @@ export interface DesksParts {
 
 /** An audit counts all rows: for metrics one in this time is enough. */
 const AUDIT_EVERY_MS = 15_000;
+/** After a look that took long the store rests so many times as long. */
+const REST_SHARE = 20;
 
 export function createDesks(config: Config, { registry, engine, sender, log }: DesksParts): Desks {
   const { broker, store } = engine;
   const queues = createQueues({ queues: registry.queues, broker, store, clock, log });
   const auditor = createAuditor({ audit: createAuditReader(store.sql), broker, clock });
-  let auditedAtMs = Number.NEGATIVE_INFINITY;
+  let nextAuditMs = 0;
 
   return {
     routes: {
@@ -47,19 +50,29 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
       },
     },
     measured: {
-      inspect: () => broker.inspect(),
+      async inspect() {
+        const { lanes, deadLetters } = await broker.inspect();
+        const stored = await queues.list().then(deadIn, () => undefined);
+        return { lanes, deadLetters: stored === undefined ? undefined : stored + deadLetters };
+      },
       readSide: {
         queues: () => queues.list(),
-        rows: async () =>
-          (await store.jobs.counts(clock.now())).reduce((total, { count }) => total + count, 0),
+        rows: () => store.jobs.size(),
         async unaccounted() {
-          if (clock.now() - auditedAtMs >= AUDIT_EVERY_MS) {
-            auditedAtMs = clock.now();
+          const nowMs = clock.now();
+          if (nowMs < nextAuditMs) return auditor.last?.unaccounted;
+          nextAuditMs = Number.POSITIVE_INFINITY;
+          try {
             return (await auditor.report()).unaccounted;
+          } finally {
+            nextAuditMs = clock.now() + Math.max(AUDIT_EVERY_MS, REST_SHARE * (clock.now() - nowMs));
           }
-          return auditor.last?.unaccounted;
         },
       },
     },
   };
+}
+
+function deadIn(views: readonly QueueView[]): number {
+  return views.reduce((total, { dead }) => total + dead, 0);
 }

@@ -4,9 +4,12 @@ import type { Inspection } from '../broker/broker.js';
 import type { Log } from '../runtime/log.js';
 import { within } from './within.js';
 
+/** Of dead letters those of the store count as well: undefined while it cannot tell them. */
+export type Counts = Pick<Inspection, 'lanes'> & { readonly deadLetters: number | undefined };
+
 export interface InspectionOptions {
   readonly registry: Registry;
-  readonly inspect: () => Promise<Inspection>;
+  readonly inspect: () => Promise<Counts>;
   readonly timeoutMs: number;
   readonly log: Log;
 }
@@ -45,13 +48,13 @@ export function createInspectionMetrics(options: InspectionOptions): InspectionM
     deadLetters.remove();
   }
 
-  function show(inspection: Inspection): void {
+  function show(inspection: Counts): void {
     forget();
     for (const { queue, lane, ready, consumers: count } of inspection.lanes) {
       depth.set({ queue, lane }, ready);
       consumers.inc({ queue }, count);
     }
-    deadLetters.set(inspection.deadLetters);
+    if (inspection.deadLetters !== undefined) deadLetters.set(inspection.deadLetters);
   }
 
   let refreshing: Promise<void> | undefined;

@@ -1,10 +1,10 @@
 /** The metrics of one process (design.md 10): a registry of its own, the observers that feed it, and what is pulled at scrape. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type ErrorCode, errorStatus } from '../api/contract.js';
-import type { BrokerStats, Inspection } from '../broker/broker.js';
+import type { BrokerStats } from '../broker/broker.js';
 import type { Job } from '../job/job.js';
 import type { Log } from '../runtime/log.js';
-import { createInspectionMetrics } from './inspection.js';
+import { type Counts, createInspectionMetrics } from './inspection.js';
 import { createReadSideMetrics, type ReadSide } from './read-side.js';
 
 /** What the HTTP side tells. */
@@ -38,7 +38,7 @@ export interface MetricsOptions {
   /** Read at scrape. */
   readonly brokerStats?: Readonly<BrokerStats>;
   /** Asked at scrape, on `serve` and `start`; a failure leaves its series out. */
-  readonly inspect?: () => Promise<Inspection>;
+  readonly inspect?: () => Promise<Counts>;
   /** Asked at scrape as well. */
   readonly readSide?: ReadSide;
   /** Read at scrape: events that lie in the spool of this process. */

@@ -33,22 +33,28 @@ export type QueueChange =
 
 /** Counting a million rows takes a moment, and several people and Prometheus look at the same time. */
 const FRESH_MS = 2_000;
+/** After a look that took long the store rests so many times as long. */
+const REST_SHARE = 20;
 const RATE_WINDOW_MS = 60_000;
 const BUCKET_MS = 10_000;
 
 export function createQueues({ queues, broker, store, clock, log }: QueuesOptions): Queues {
-  let last: { readonly atMs: number; readonly views: Promise<readonly QueueView[]> } | undefined;
+  let last: { readonly views: Promise<readonly QueueView[]>; untilMs: number } | undefined;
 
   function views(): Promise<readonly QueueView[]> {
     const nowMs = clock.now();
-    if (last === undefined || nowMs - last.atMs >= FRESH_MS || nowMs < last.atMs) {
-      const read = look(nowMs);
-      last = { atMs: nowMs, views: read };
-      read.catch(() => {
-        if (last?.views === read) last = undefined;
-      });
-    }
-    return last.views;
+    if (last !== undefined && nowMs < last.untilMs) return last.views;
+    const made = { views: look(nowMs), untilMs: Number.POSITIVE_INFINITY };
+    last = made;
+    made.views.then(
+      () => {
+        made.untilMs = clock.now() + Math.max(FRESH_MS, REST_SHARE * (clock.now() - nowMs));
+      },
+      () => {
+        made.untilMs = 0;
+      },
+    );
+    return made.views;
   }
 
   async function look(nowMs: number): Promise<readonly QueueView[]> {

@@ -5,6 +5,7 @@ import type { Lane } from '../job/job.js';
 import type { State } from '../job/state.js';
 import { select } from './builders.js';
 import { attemptOf, displayedState, jobColumns, jobOf, type StoredJob } from './rows.js';
+import { openOrDead } from './schema.js';
 import type { Sql } from './sql.js';
 import type { JobFilter, JobReader } from './store.js';
 import type { Database } from './tables.js';
@@ -77,6 +78,7 @@ export function createJobReader(sql: Sql): Omit<JobReader, 'deadGroups' | 'deadI
           .selectFrom('sluice_jobs')
           .select(['queue', 'lane', state.as('displayed')])
           .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('due_at_ms').as('oldest')])
+          .where(raw<boolean>`${raw.raw(openOrDead)}`)
           .groupBy(['queue', 'lane', 'displayed']),
       );
       return rows.map((row) => ({
@@ -86,6 +88,14 @@ export function createJobReader(sql: Sql): Omit<JobReader, 'deadGroups' | 'deadI
         count: row.count,
         oldestDueMs: row.oldest,
       }));
+    },
+
+    async size() {
+      const [row] = await select(
+        sql,
+        build.selectFrom('sluice_jobs').select(({ fn }) => fn.countAll<number>().as('count')),
+      );
+      return row?.count ?? 0;
     },
 
     async flow(sinceMs) {

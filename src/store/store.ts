@@ -73,7 +73,9 @@ export interface JobReader {
   states(
     ids: readonly string[],
   ): Promise<readonly { readonly id: string; readonly run: number; readonly state: State }[]>;
-  /** Rows by queue and state as of `nowMs`, oldest due time of what waits. */
+  /** All rows. */
+  size(): Promise<number>;
+  /** Of what has not ended and of the dead: rows by queue and state as of `nowMs`, oldest due time of what waits. */
   counts(nowMs: number): Promise<readonly StateCount[]>;
   /** Sums over the buckets since then. */
   flow(sinceMs: number): Promise<Recording['flow']>;

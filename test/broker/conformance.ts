@@ -137,6 +137,20 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
       expect(second?.job).to.deep.equal(job);
     });
 
+    it('never suspects a job of what pauses and drains do, however often', async () => {
+      const job = makeJob();
+      await broker.publish(job);
+      for (let round = 0; round < 7; round++) {
+        const inbox = createInbox();
+        const consumer = await broker.consume(source, inbox.take);
+        const [delivery] = await inbox.first(1);
+        expect(delivery?.job).to.deep.equal(job);
+        await consumer.cancel();
+        await delivery?.return();
+      }
+      expect(await broker.takeSuspect(['default'])).to.equal(undefined);
+    });
+
     it('delivers a retried job once more, with what the caller changed', async () => {
       const job = makeJob();
       await broker.publish(job);

@@ -145,7 +145,7 @@ describe('a folder that cannot be used', () => {
   it('gives a clear error for a page that is damaged, when it is met', async () => {
     const file = await filled();
     const bytes = readFileSync(file);
-    bytes.fill(0xaa, 3 * 4096, bytes.length - 4096);
+    bytes.fill(0xaa, 5 * 4096, bytes.length - 4096); // behind the roots of the tables
     writeFileSync(file, bytes);
     const thread = make();
     await thread.start();

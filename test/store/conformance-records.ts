@@ -60,10 +60,9 @@ export function exerciseRecords(bench: StorePair): void {
         return store.records.record(recordingOf(i < 2 ? events : events.toReversed()));
       }),
     );
-    const counts = await bench.store.jobs.counts(startMs);
-    expect(counts).to.deep.equal([
-      { queue: 'default', lane: 'normal', state: 'succeeded', count: 1_111, oldestDueMs: startMs },
-    ]);
+    expect(await bench.store.jobs.counts(startMs)).to.deep.equal([]);
+    const { rows } = await bench.store.jobs.list({ state: 'succeeded' }, { limit: 2_000, nowMs: startMs });
+    expect([rows.length, await bench.store.jobs.size()]).to.deep.equal([1_111, 1_111]);
   });
 
   it('keeps texts as they are, U+0000 and half a surrogate pair cost no job its row', async () => {

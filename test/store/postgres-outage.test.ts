@@ -137,12 +137,10 @@ describe('the store while PostgreSQL is away', () => {
     const others: pg.Client[] = [];
     // The name of a plain user: some connections are kept for superusers.
     await store.sql.write([{ sql: 'create role plain login', parameters: [] }]);
-    const { rows } = {
-      rows: await store.sql.read<{ name: string }>({
-        sql: 'select current_database() as name',
-        parameters: [],
-      }),
-    };
+    const [database] = await store.sql.read<{ name: string }>({
+      sql: 'select current_database() as name',
+      parameters: [],
+    });
     await store.sql.write([{ sql: 'grant all on schema public to plain', parameters: [] }]);
     const url = `postgres://plain@127.0.0.1:${server.port}/${database?.name}`;
     try {
@@ -174,7 +172,9 @@ describe('the store while PostgreSQL is away', () => {
     ]);
     const newer = await rejectionOf(make(url).start());
     expect(newer).to.be.instanceOf(Invalid);
-    expect((newer as Error).message).to.match(/newer Sluice, version 99 of the store, this release knows 1/);
+    expect((newer as Error).message).to.match(
+      /newer Sluice, version 99 of the store, this release knows \d+/,
+    );
   });
 
   it('gives up an address that takes connections and never answers', async () => {

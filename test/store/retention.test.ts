@@ -128,6 +128,23 @@ for (const [engine, makeStores] of everyEngine) {
       expect([late?.ledger.accepted, late?.ledger.gaps, late?.batches]).to.deep.equal([5, [], []]);
     });
 
+    it('changes nothing when somebody else has made up the books meanwhile', async () => {
+      const store = await stores.open();
+      const ledgers = createLedgers(store.sql);
+      await record(store, batchOf(a, 1, [accepted(1)]));
+      const [early] = await ledgers.open(100);
+      await record(store, batchOf(a, 2, [accepted(2)]));
+      const [late] = await ledgers.open(100);
+      if (early === undefined || late === undefined) throw new Error('no books are open');
+      await ledgers.close(late, enter(late.ledger, late.batches, 7), 'late');
+      await record(store, batchOf(a, 1, [accepted(1)])); // It comes again.
+      await ledgers.close(early, enter(early.ledger, early.batches, 7), 'early');
+      const [source] = (await createAuditReader(store.sql).books()).sources;
+      expect([source?.ledger.through, source?.ledger.accepted, source?.batches.length]).to.deep.equal([
+        2, 2, 1,
+      ]);
+    });
+
     it('forgets sources that said goodbye and lack nothing, and keeps what they accepted', async () => {
       const store = await stores.open();
       const [b, c] = [sourceId('b'), sourceId('c')];

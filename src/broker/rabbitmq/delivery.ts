@@ -7,7 +7,7 @@ import type { Delivery } from '../broker.js';
 import { HeldMessage } from './held.js';
 import type { Link } from './links.js';
 import type { Outgoing, Publisher } from './publisher.js';
-import type { Names, Route } from './topology.js';
+import { type Names, type Route, SUSPECT_AFTER } from './topology.js';
 
 /** What a delivery needs of the broker it came from. */
 export interface Settling {
@@ -66,9 +66,11 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
   started(): void {}
 
   override return(): Promise<void> {
-    if (!this.#isSuspect) return super.return();
-    const address = `${this.job.queue}.${this.job.lane}`;
-    return this.#replaceBy(outgoingJob(this.job, { exchange: this.#settling.names.suspects, key: address }));
+    // The broker counts a return like a loss. One more would make a suspect of it, so it begins anew, at the end of its lane.
+    if (!this.#isSuspect && this.lostCount < SUSPECT_AFTER - 1) return super.return();
+    const { jobs, suspects } = this.#settling.names;
+    const exchange = this.#isSuspect ? suspects : jobs;
+    return this.#replaceBy(outgoingJob(this.job, { exchange, key: `${this.job.queue}.${this.job.lane}` }));
   }
 
   retry(next: Job): Promise<void> {

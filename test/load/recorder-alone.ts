@@ -1,4 +1,4 @@
-/** Full life cycles a second from a real recorder queue of RabbitMQ into PostgreSQL: `tsx test/recorder/bench.ts [jobs] [events a batch] [writes]`. */
+/** Full life cycles a second from a real recorder queue of RabbitMQ into PostgreSQL: `tsx test/load/recorder-alone.ts [jobs] [events a batch] [writes] [batches between acceptance and end]`. */
 import { v7 as uuid } from 'uuid';
 import type { JobEvent } from '../../src/job/event.js';
 import { encodeBatch } from '../../src/job/event-codec.js';
@@ -13,6 +13,7 @@ import { startNode } from '../support/rabbitmq.js';
 const jobs = Number(process.argv[2] ?? 100_000);
 const size = Number(process.argv[3] ?? 200);
 const writes = Number(process.argv[4] ?? 2);
+const behind = Number(process.argv[5] ?? 50);
 const log = createLog('warn');
 
 /** As a serve process and a worker send them: acceptances ahead, ends some batches behind. */
@@ -27,7 +28,7 @@ function batches(): Buffer[] {
     attempt: 1,
     dueAtMs: atMs,
   } as const;
-  const lag = 10 * size;
+  const lag = behind * size;
   const [serve, work] = [uuid(), uuid()];
   const made: Buffer[] = [];
   let seq = 0;
@@ -71,7 +72,7 @@ try {
   const seconds = (performance.now() - from) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   process.stdout.write(
-    `${jobs} jobs, ${size} events a batch, ${writes} writes: ${Math.round(jobs / seconds)} life cycles/s, ` +
+    `${jobs} jobs, ${size} events a batch, ${writes} writes, ends ${behind} batches behind: ${Math.round(jobs / seconds)} life cycles/s, ` +
       `${recorder.stats.writes} transactions, own CPU ${((user + system) / 10_000 / seconds).toFixed(0)} %\n`,
   );
   await recorder.stop();

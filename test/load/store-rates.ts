@@ -1,4 +1,4 @@
-/** Full life cycles a second through `records.record`, fold included: `tsx test/store/bench.ts [jobs] [rows a batch]`. */
+/** Full life cycles a second through `records.record`, fold included: `tsx test/load/store-rates.ts [jobs] [rows a batch]`. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
