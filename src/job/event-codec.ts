@@ -17,6 +17,8 @@ import { jobTypePattern, type Lane, lanes, queueNamePattern } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
+/** Of what stands before the time of a batch: a host's name has 255 bytes at most. */
+const LONGEST_HEAD = 512;
 
 /** The number on the wire is the place in this list: append only. */
 const kinds = [
@@ -114,6 +116,13 @@ export function decodeBatch(bytes: Buffer): EventBatch {
     isLast,
     events: list(batch['events'], 'events').map((fields, index) => eventOf(fields, index, names, atMs)),
   };
+}
+
+/** When a batch says that it was sent, read without the rest of it; undefined where it does not say it within its first part. */
+export function sentAtOf(bytes: Buffer): number | undefined {
+  // Within a text of JSON the quotation mark would have a backslash before it.
+  const [, digits] = /,"at":(\d{1,15}),/.exec(bytes.toString('latin1', 0, LONGEST_HEAD)) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 function parse(bytes: Buffer): Record<string, unknown> {
