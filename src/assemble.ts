@@ -54,7 +54,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
     ? createWorkers(config, { registry, engine, sender, metrics: metrics.jobs, watchdog, log })
     : undefined;
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
-  const recording = records ? createRecording(config, { engine, sender, log }) : undefined;
+  const recording = records ? createRecording(config, { registry, engine, sender, log }) : undefined;
 
   const health: Record<string, () => Health> = { broker: () => broker.health() };
   if (pool !== undefined) health['workers'] = () => pool.health();

@@ -1,6 +1,7 @@
 /** The wire contract of `/v1/dead-letters`. */
 import Type, { type Static } from 'typebox';
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
+import { JobSummary } from './contract.js';
 
 const time = Type.String({ format: 'date-time' });
 const count = Type.Integer({ minimum: 0 });
@@ -87,3 +88,20 @@ export const DeadLetterGroup = Type.Object({
   }),
 });
 export type DeadLetterGroup = Static<typeof DeadLetterGroup>;
+
+/** `GET /v1/dead-letters`. */
+export const DeadLetterPage = Type.Object({
+  /** Of all that match, as the groups. */
+  total: count,
+  /** By error, the largest first, at most 100. */
+  groups: Type.Array(DeadLetterGroup),
+  /** Newest jobs first. */
+  items: Type.Array(JobSummary),
+  /** `cursor` of the page after, or null on the last one. */
+  next: Type.Union([Type.String(), Type.Null()]),
+});
+export type DeadLetterPage = Static<typeof DeadLetterPage>;
+
+/** `GET /v1/dead-letters/replays`: replays and discards, newest first. */
+export const RedriveList = Type.Object({ replays: Type.Array(RedriveView) });
+export type RedriveList = Static<typeof RedriveList>;

@@ -5,11 +5,13 @@ import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
 import type { HttpOptions } from '../http/app.js';
 import type { MetricsOptions } from '../observe/metrics.js';
+import { createDeadLetters } from '../operations/dead-letters.js';
 import { createQueues } from '../operations/queues.js';
 import { createAuditor } from '../recorder/auditor.js';
 import { systemClock as clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import { createAuditReader } from '../store/audit.js';
+import { createRedrives } from '../store/redrives.js';
 import type { Engine } from './engine.js';
 
 export interface Desks {
@@ -46,14 +48,20 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
         maxBodyBytes: config.maxBodyBytes,
         recordPayload: config.recordPayload,
         queues,
+        deadLetters: createDeadLetters({
+          jobs: store.jobs,
+          redrives: createRedrives(store.sql),
+          clock,
+          log,
+        }),
         audit: () => auditor.report(),
       },
     },
     measured: {
       async inspect() {
-        const { lanes, deadLetters } = await broker.inspect();
+        const { lanes, events, deadLetters } = await broker.inspect();
         const stored = await queues.list().then(deadIn, () => undefined);
-        return { lanes, deadLetters: stored === undefined ? undefined : stored + deadLetters };
+        return { lanes, events, deadLetters: stored === undefined ? undefined : stored + deadLetters };
       },
       readSide: {
         queues: () => queues.list(),

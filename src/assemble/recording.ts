@@ -1,12 +1,16 @@
 /** Puts the recorder together: what it writes, and what it keeps in order beside. */
 import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
+import type { Registry } from '../handler/registry.js';
+import { createReplay } from '../operations/replay.js';
 import { createRecorder } from '../recorder/recorder.js';
+import { createRedriver } from '../recorder/redriver.js';
 import { createUpkeep } from '../recorder/upkeep.js';
 import { systemClock as clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Health, Service } from '../runtime/service.js';
 import { createLedgers } from '../store/ledgers.js';
+import { createRedrives } from '../store/redrives.js';
 import { createRetention } from '../store/retention.js';
 import type { Engine } from './engine.js';
 
@@ -16,7 +20,17 @@ export interface Recording extends Service {
 
 export function createRecording(
   config: Config,
-  { engine, log }: { readonly engine: Engine; readonly sender: EventSender; readonly log: Log },
+  {
+    registry,
+    engine,
+    sender,
+    log,
+  }: {
+    readonly registry: Registry;
+    readonly engine: Engine;
+    readonly sender: EventSender;
+    readonly log: Log;
+  },
 ): Recording {
   const { broker, store } = engine;
   const recorder = createRecorder({ channel: broker.events, store, clock, log });
@@ -30,7 +44,25 @@ export function createRecording(
     clock,
     log,
   });
-  const services = [recorder, upkeep];
+  const replay = createReplay({
+    jobs: store.jobs,
+    registers: store.registers,
+    broker,
+    tell: (event) => sender.tell(event),
+    recordPayload: config.recordPayload,
+    clock,
+  });
+  const redriver = createRedriver({
+    redrives: createRedrives(store.sql),
+    jobs: store.jobs,
+    replay: (id) => replay(id, undefined),
+    broker,
+    hasQueue: (name) => registry.hasQueue(name),
+    sender,
+    clock,
+    log,
+  });
+  const services = [recorder, upkeep, redriver];
   return {
     async start() {
       for (const service of services) await service.start();

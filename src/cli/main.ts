@@ -4,9 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBatch } from './batch.js';
 import { addCancel } from './cancel.js';
+import { addDead } from './dead.js';
 import { addJob } from './job.js';
 import { addJobs } from './jobs.js';
 import { addMove } from './move.js';
+import { addQueues } from './queues.js';
 import { addRecord } from './record.js';
 import { addServe } from './serve.js';
 import { addStart } from './start.js';
@@ -45,6 +47,8 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
     addJob,
     addJobs,
     addCancel,
+    addQueues,
+    addDead,
     addVerify,
     addMove,
   ])

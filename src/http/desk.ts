@@ -5,6 +5,7 @@ import type { Scope } from '../api/contract.js';
 import type { Broker } from '../broker/broker.js';
 import type { JobEvent } from '../job/event.js';
 import { createCancel } from '../operations/cancel.js';
+import type { DeadLetters } from '../operations/dead-letters.js';
 import type { Queues } from '../operations/queues.js';
 import { createReplay } from '../operations/replay.js';
 import type { Clock } from '../runtime/clock.js';
@@ -13,6 +14,7 @@ import type { JobReader, Registers } from '../store/store.js';
 import { auditPath, createAuditRoute } from './audit.js';
 import { createBodies } from './body.js';
 import type { Answering, RequestState } from './context.js';
+import { addDeadLetterRoutes, createDeadLetterRoutes, deadLetterPaths } from './dead-letters.js';
 import { createCancelRoute, createReplayRoute } from './operating.js';
 import { addQueueRoutes, createQueueRoutes, queuePaths } from './queues.js';
 import { createJobRoute, createListRoute } from './reading.js';
@@ -37,6 +39,7 @@ export interface Desk {
   /** RECORD_PAYLOAD. */
   readonly recordPayload: boolean;
   readonly queues: Queues;
+  readonly deadLetters: DeadLetters;
   /** One look at store and broker. */
   readonly audit: () => Promise<AuditReport>;
   /** Requests that may wait for the ends of jobs at a time. */
@@ -93,9 +96,21 @@ export function addDeskRoutes(
   router.post(cancelPath, scoped('operate', createCancelRoute(operating)));
   router.post(replayPath, scoped('operate', createReplayRoute(operating)));
   addQueueRoutes(router, createQueueRoutes({ queues: parts.queues, bodies, maxBodyBytes }), scoped);
+  addDeadLetterRoutes(
+    router,
+    createDeadLetterRoutes({ deadLetters: parts.deadLetters, bodies, clock }),
+    scoped,
+  );
   router.get(auditPath, scoped('read', createAuditRoute(parts.audit)));
   return {
-    labels: [jobPath, cancelPath, replayPath, ...Object.values(queuePaths), auditPath].map((label) => ({
+    labels: [
+      jobPath,
+      cancelPath,
+      replayPath,
+      ...Object.values(queuePaths),
+      ...Object.values(deadLetterPaths),
+      auditPath,
+    ].map((label) => ({
       label,
       pattern: new RegExp(`^${label.replace(/:\w+/, '[^/]+')}$`),
     })),

@@ -72,7 +72,7 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
         const { value } = parseJson(bytes);
         if (!fits(value))
           throw new Rejection(
-            'invalid_request',
+            'invalid_job',
             'send {"concurrency": n}, a whole number from 1 to 10000, or null to go back to the workers\' setting',
           );
         const { concurrency } = value;

@@ -109,10 +109,10 @@ export function createListRoute({ store, clock }: ReadingOptions): Answering {
   };
 }
 
-type Parameters = ReadonlyMap<string, string>;
+export type Query = ReadonlyMap<string, string>;
 
 /** @throws Rejection invalid_request  an unknown parameter, one given twice, or an empty one */
-export function parametersOf(context: HttpContext, known: readonly string[]): Parameters {
+export function parametersOf(context: HttpContext, known: readonly string[]): Query {
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(context.querystring)) {
     if (!known.includes(name)) {
@@ -126,7 +126,7 @@ export function parametersOf(context: HttpContext, known: readonly string[]): Pa
   return parameters;
 }
 
-function waitOf(parameters: Parameters): number {
+function waitOf(parameters: Query): number {
   const text = parameters.get('wait') ?? '0';
   if (!/^\d{1,2}$/.test(text) || Number(text) > LONGEST_WAIT_S) {
     throw invalid(`'wait' must be a whole number of seconds, 0 to ${LONGEST_WAIT_S}`);
@@ -134,7 +134,8 @@ function waitOf(parameters: Parameters): number {
   return Number(text) * 1000;
 }
 
-function limitOf(parameters: Parameters): number {
+/** The parameter `limit`, 1 to 200, 50 by default. @throws Rejection invalid_request */
+export function limitOf(parameters: Query): number {
   const text = parameters.get('limit') ?? String(LISTED);
   if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > MOST_LISTED) {
     throw invalid(`'limit' must be a whole number, 1 to ${MOST_LISTED}`);
@@ -142,7 +143,7 @@ function limitOf(parameters: Parameters): number {
   return Number(text);
 }
 
-function filterOf(parameters: Parameters): JobFilter {
+function filterOf(parameters: Query): JobFilter {
   const state = parameters.get('state');
   if (state !== undefined && !isState(state)) throw invalid(`'state' must be one of ${states.join(', ')}`);
   const type = parameters.get('type');

@@ -5,7 +5,7 @@ import type { Log } from '../runtime/log.js';
 import { within } from './within.js';
 
 /** Of dead letters those of the store count as well: undefined while it cannot tell them. */
-export type Counts = Pick<Inspection, 'lanes'> & { readonly deadLetters: number | undefined };
+export type Counts = Pick<Inspection, 'lanes' | 'events'> & { readonly deadLetters: number | undefined };
 
 export interface InspectionOptions {
   readonly registry: Registry;
@@ -39,9 +39,15 @@ export function createInspectionMetrics(options: InspectionOptions): InspectionM
     help: 'Jobs among the dead letters.',
     registers,
   });
+  const lag = new Gauge({
+    name: 'sluice_recorder_lag',
+    help: 'Batches of events that wait for a recorder.',
+    registers,
+  });
   forget();
 
   function forget(): void {
+    lag.remove();
     depth.reset();
     consumers.reset();
     // A gauge without labels falls back to 0 by reset; removed, it has no value at all.
@@ -54,6 +60,7 @@ export function createInspectionMetrics(options: InspectionOptions): InspectionM
       depth.set({ queue, lane }, ready);
       consumers.inc({ queue }, count);
     }
+    lag.set(inspection.events);
     if (inspection.deadLetters !== undefined) deadLetters.set(inspection.deadLetters);
   }
 

@@ -46,7 +46,10 @@ export interface Redrives {
   ): Promise<boolean>;
   /** Takes one that runs and that nobody drives, until `untilMs`. */
   claim(driver: string, nowMs: number, untilMs: number): Promise<Redrive | undefined>;
-  /** Books a step and holds it until `untilMs`. Undefined when it has ended, or another one drives it: then the step is booked nowhere. */
+  /**
+   * Books a step and holds the redrive until `untilMs`; 0 gives it free. The counts are taken as long as nobody else drives it, so
+   * that a step during which it was stopped still counts: see the state of what is answered. Undefined when another one drives it.
+   */
   book(
     id: string,
     driver: string,
@@ -54,10 +57,10 @@ export interface Redrives {
     nowMs: number,
     untilMs: number,
   ): Promise<Redrive | undefined>;
-  /** Of the runs it has begun: how many have ended, and how many of these died. */
+  /** Of the runs it has begun and that are still known: how many have ended, and how many of these died. */
   outcome(id: string): Promise<{ readonly ended: number; readonly died: number }>;
-  /** Deletes ended ones. How many. */
-  sweep(endedBeforeMs: number, limit: number): Promise<number>;
+  /** Deletes one that ended before then, with its runs. Whether there was one. */
+  sweep(endedBeforeMs: number): Promise<boolean>;
 }
 
 interface Row {
@@ -169,12 +172,6 @@ export function createRedrives(sql: Sql): Redrives {
     },
 
     async book(id, driver, step, nowMs, untilMs) {
-      const isOurs = db
-        .selectFrom('sluice_redrives')
-        .select('id')
-        .where('id', '=', id)
-        .where('driver', '=', driver)
-        .where('state', '=', 'running');
       const update = db
         .updateTable('sluice_redrives')
         .set((of) => ({
@@ -184,9 +181,11 @@ export function createRedrives(sql: Sql): Redrives {
           updated_at_ms: nowMs,
           driven_until_ms: untilMs,
         }))
-        .where('id', 'in', isOurs)
+        .where('id', '=', id)
+        .where('driver', '=', driver)
         .returning(columns)
         .compile();
+      // These runs have begun, whoever drives it now.
       const items = step.replayed.map(({ id: job, run }) =>
         db
           .insertInto('sluice_redrive_runs')
@@ -200,36 +199,43 @@ export function createRedrives(sql: Sql): Redrives {
     },
 
     async outcome(id) {
-      const [row] = await select(
-        sql,
-        db
-          .selectFrom('sluice_redrive_runs as runs')
-          .innerJoin('sluice_jobs as jobs', 'jobs.id', 'runs.job')
-          .where('runs.redrive', '=', id)
-          .where((of) =>
-            of.or([of('jobs.run', '>', of.ref('runs.run')), of('jobs.finished_at_ms', 'is not', null)]),
-          )
-          .where((of) => of('jobs.run', '>=', of.ref('runs.run')))
-          .select([
-            raw<number>`count(*)`.as('ended'),
-            raw<number>`coalesce(sum(case when jobs.state = 'dead' then 1 else 0 end), 0)`.as('died'),
-          ]),
+      const [row] = await sql.read<{ ended: number; died: number }>(
+        raw`select count(*) as ended, coalesce(sum(
+            case when jobs.run = runs.run and jobs.state in ('dead', 'discarded') then 1
+            when exists (select 1 from sluice_attempts as attempts
+              where attempts.id = runs.job and attempts.run = runs.run and attempts.outcome = 'dead') then 1
+            else 0 end), 0) as died
+          from sluice_redrive_runs as runs inner join sluice_jobs as jobs on jobs.id = runs.job
+          where runs.redrive = ${id}
+            and (jobs.run > runs.run or (jobs.run = runs.run and jobs.finished_at_ms is not null))`.compile(
+          db,
+        ),
       );
       return { ended: Number(row?.ended ?? 0), died: Number(row?.died ?? 0) };
     },
 
-    async sweep(endedBeforeMs, limit) {
+    async sweep(endedBeforeMs) {
       const old = db
         .selectFrom('sluice_redrives')
         .select('id')
         .where('ended_at_ms', '<', endedBeforeMs)
         .orderBy('id')
-        .limit(limit);
+        .limit(1);
       const [, rows = []] = await sql.write([
         db.deleteFrom('sluice_redrive_runs').where('redrive', 'in', old).compile(),
-        db.deleteFrom('sluice_redrives').where('id', 'in', old).returning('id').compile(),
+        db
+          .deleteFrom('sluice_redrives')
+          .where('id', 'in', old)
+          // Another sweeper may have been here between the two statements: then this is another one.
+          .where(
+            'id',
+            'not in',
+            db.selectFrom('sluice_redrive_runs').select('redrive').where('redrive', 'in', old),
+          )
+          .returning('id')
+          .compile(),
       ]);
-      return rows.length;
+      return rows.length > 0;
     },
   };
 }

@@ -5,6 +5,7 @@ import type { SqlStore } from '../../src/store/sql-store.js';
 import { rejectionOf } from '../broker/inbox.js';
 import { exerciseReaders } from './conformance-readers.js';
 import { exerciseRecords } from './conformance-records.js';
+import { exerciseRedrives } from './conformance-redrives.js';
 import { exerciseRegisters } from './conformance-registers.js';
 import { clear, type StorePair } from './pair.js';
 import { accepted, jobNumber, recordingOf } from './rows.js';
@@ -42,6 +43,7 @@ export function exerciseStore(name: string, open: () => Promise<StorePlace>): vo
     exerciseRecords(bench);
     exerciseReaders(bench);
     exerciseRegisters(bench);
+    exerciseRedrives(bench);
 
     it('keeps what it has when it is opened again, and shows it to others', async () => {
       const job = jobNumber(1);

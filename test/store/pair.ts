@@ -19,6 +19,8 @@ const tables = [
   'sluice_cancels',
   'sluice_queue_orders',
   'sluice_idempotency_keys',
+  'sluice_redrives',
+  'sluice_redrive_runs',
 ] as const;
 
 export async function clear({ sql }: SqlStore): Promise<void> {

@@ -8,7 +8,7 @@ const ajv = new Ajv2020({ strict: true, allErrors: true });
 addFormats.default(ajv);
 
 /** Returns the value for further looks. */
-export function expectFits(schema: TSchema, value: unknown): unknown {
+export function expectFits<Value>(schema: TSchema, value: Value): Value {
   const fits = ajv.compile(schema);
   expect(fits(value), `${ajv.errorsText(fits.errors)} in ${JSON.stringify(value)}`).to.equal(true);
   return value;

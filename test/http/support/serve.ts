@@ -34,7 +34,7 @@ export interface Reply {
 }
 
 export interface Ask {
-  readonly method?: 'GET' | 'POST' | 'HEAD' | 'PUT' | 'DELETE' | 'OPTIONS';
+  readonly method?: 'GET' | 'POST' | 'HEAD' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
   readonly path?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer | AsyncIterable<Buffer | string>;
@@ -125,6 +125,7 @@ export function prepare({ ingestion, store, desk, ...overrides }: Overrides = {}
         maxBodyBytes: limits.maxBodyBytes,
         recordPayload: false,
         queues: { names: jobTypes.queues, list: notHere, get: notHere, order: notHere },
+        deadLetters: { list: notHere, start: notHere, view: notHere, views: notHere, stop: notHere },
         audit: notHere,
         announce: async () => void observed.announced++,
         tell: (event: JobEvent) => void observed.told.push(event),
