@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
 import { freePort } from '../support/free-port.js';
+import { installPostgres } from '../support/install-postgres.js';
 import { installRabbitmq } from '../support/install-rabbitmq.js';
+import { findPostgres } from '../support/postgres.js';
 import { findRabbitmq } from '../support/rabbitmq.js';
 import { ensureRedis } from '../support/redis.js';
 import { type Sluice, startProcess, startSluice } from '../support/sluice.js';
@@ -22,12 +24,30 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const READY_POLL_MS = 50;
 
 /** Builds the product and makes sure that there are the servers to start; otherwise says what to do and ends the process. */
-export function prepare(needs: { readonly rabbitmq?: boolean; readonly redis?: boolean }): void {
+export function prepare(needs: {
+  readonly rabbitmq?: boolean;
+  readonly redis?: boolean;
+  readonly postgres?: boolean;
+}): void {
   const isBuilt =
     spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status === 0;
   const hasRabbitmq = needs.rabbitmq !== true || findRabbitmq() !== undefined || installRabbitmq();
   const hasRedis = needs.redis !== true || ensureRedis();
-  if (!isBuilt || !hasRabbitmq || !hasRedis) process.exit(1);
+  const hasPostgres = needs.postgres !== true || findPostgres() !== undefined || installPostgres();
+  if (!isBuilt || !hasRabbitmq || !hasRedis || !hasPostgres) process.exit(1);
+}
+
+/** The same with recording or without (`unrecorded.ts`), in a process that is started alike; resolves when `/readyz` says 200. */
+export async function startMeasured(
+  role: 'serve' | 'work' | 'start',
+  isRecorded: boolean,
+  settings: Readonly<Record<string, string>>,
+): Promise<RunningRole> {
+  const port = await freePort();
+  const file = fileURLToPath(new URL('unrecorded.ts', import.meta.url));
+  const env = { [role === 'work' ? 'WORKER_PORT' : 'PORT']: String(port), LOG_LEVEL: 'warn', ...settings };
+  const argv = ['--import', 'tsx', file, role, isRecorded ? 'on' : 'off'];
+  return untilReady(`sluice ${role}`, startProcess(argv, env, { cwd: root }), port);
 }
 
 /** `sluice serve` or `sluice work`; resolves when `/readyz` says 200. */
@@ -44,6 +64,16 @@ export async function startRole(
     ...settings,
   });
   return untilReady(`sluice ${role}`, child, port);
+}
+
+/** `sluice record`; resolves when `/readyz` says 200. */
+export async function launchRecorder(settings: Readonly<Record<string, string>>): Promise<RunningRole> {
+  const port = await freePort();
+  return untilReady(
+    'sluice record',
+    startSluice(['record'], { ...settings, WORKER_PORT: String(port) }),
+    port,
+  );
 }
 
 /** `sluice start` on the built-in engine, its jobs in `dataDir`; resolves when `/readyz` says 200. */
