@@ -30,8 +30,16 @@ const LONGEST_REQUEST_GRACE_MS = 10_000;
 /** Shorter limits would take a garbage collection for a blocked loop. */
 const SHORTEST_WATCHDOG_MS = 1_000;
 
-/** @throws Invalid  when the handlers and the settings do not fit together */
-export async function assemble(config: Config, role: Role, log: Log): Promise<Running> {
+/**
+ * @param replaced  parts that a bench has brought along
+ * @throws Invalid  when the handlers and the settings do not fit together
+ */
+export async function assemble(
+  config: Config,
+  role: Role,
+  log: Log,
+  replaced: { readonly sender?: EventSender } = {},
+): Promise<Running> {
   const registry = await registryOf(config);
   const takesJobs = role === 'serve' || role === 'start';
   const works = role === 'work' || role === 'start';
@@ -39,7 +47,7 @@ export async function assemble(config: Config, role: Role, log: Log): Promise<Ru
 
   const engine = createEngine(config, registry, (seconds) => metrics.confirmed(seconds), log);
   const { broker, store } = engine;
-  const sender = senderOf(engine, role, () => pool?.stats.held ?? 0, log);
+  const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats.held ?? 0, log);
   const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;
   const metrics = createMetrics({
     types: registry.types,

@@ -14,7 +14,7 @@ import type { Service } from '../runtime/service.js';
 import { createSqliteThread, type SqliteThread } from '../runtime/sqlite-thread.js';
 import { createPostgresStore } from '../store/postgres.js';
 import type { SqlStore } from '../store/sql-store.js';
-import { createSqliteStore, sqlOperationsUrl, storeSchema } from '../store/sqlite.js';
+import { createSqliteStore, storeModules, storeSchema } from '../store/sqlite.js';
 
 export interface Engine {
   readonly broker: Broker;
@@ -58,7 +58,7 @@ export function createEngine(
     const thread = createSqliteThread({
       folder: dataDir,
       schemas: { engine: schema, store: storeSchema },
-      modules: [operationsUrl, sqlOperationsUrl],
+      modules: [operationsUrl, ...storeModules],
       clock,
       log,
       failed,

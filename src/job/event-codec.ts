@@ -9,7 +9,7 @@
  * An event: kind, id, index in `names`, run, attempt, due, time; then what its kind adds, nulls at the end left out.
  */
 import { isUtf8 } from 'node:buffer';
-import { validate as isUuid, version as uuidVersion } from 'uuid';
+import { validate as isUuid } from 'uuid';
 import { Undecodable } from './errors.js';
 import { type AboutJob, type EventBatch, type EventKind, type JobEvent, sourceRoles } from './event.js';
 import { greatestAttempt, greatestRun } from './fold.js';
@@ -17,6 +17,8 @@ import { jobTypePattern, type Lane, lanes, queueNamePattern } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
+/** Of what stands before the time of a batch: a host's name has 255 bytes at most. */
+const LONGEST_HEAD = 512;
 
 /** The number on the wire is the place in this list: append only. */
 const kinds = [
@@ -33,6 +35,7 @@ const kinds = [
 const codes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<EventKind, number>;
 
 type Fields = unknown[];
+type Writable<Event> = { -readonly [Field in keyof Event]: Event[Field] };
 
 export function encodeBatch(batch: EventBatch): Buffer {
   const { source, seq, role, host, atMs: at, held, isLast: last } = batch;
@@ -111,11 +114,15 @@ export function decodeBatch(bytes: Buffer): EventBatch {
     atMs,
     held: whole(batch['held'], 'held', 0),
     isLast,
-    events: list(batch['events'], 'events').map((fields, index) => {
-      const where = `event ${index}`;
-      return eventOf(list(fields, where), where, names, atMs);
-    }),
+    events: list(batch['events'], 'events').map((fields, index) => eventOf(fields, index, names, atMs)),
   };
+}
+
+/** When a batch says that it was sent, read without the rest of it; undefined where it does not say it within its first part. */
+export function sentAtOf(bytes: Buffer): number | undefined {
+  // Within a text of JSON the quotation mark would have a backslash before it.
+  const [, digits] = /,"at":(\d{1,15}),/.exec(bytes.toString('latin1', 0, LONGEST_HEAD)) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 function parse(bytes: Buffer): Record<string, unknown> {
@@ -134,6 +141,8 @@ type Name = Pick<AboutJob, 'type' | 'queue' | 'lane'>;
 
 const typePattern = new RegExp(jobTypePattern);
 const queuePattern = new RegExp(queueNamePattern);
+/** One look; the library's two would be a third of a decode. */
+const uuidOfVersion7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 function nameOf(value: unknown, index: number): Name {
   const where = `name ${index}`;
@@ -145,108 +154,99 @@ function nameOf(value: unknown, index: number): Name {
   };
 }
 
-function eventOf(fields: Fields, where: string, names: readonly Name[], at: number): JobEvent {
-  const [code, id, place, run, attempt, due, time] = fields;
-  const kind = kinds[whole(code, `${where}: kind`, 0)];
-  if (kind === undefined) fail(`${where}: kind ${code} is not known here`);
-  if (typeof id !== 'string' || !isUuid(id) || uuidVersion(id) !== 7) {
-    fail(`${where}: id must be a UUID of version 7`);
+/** The text of a message is made where it is needed: this runs for every event there is. */
+function eventOf(value: unknown, index: number, names: readonly Name[], at: number): JobEvent {
+  try {
+    return readEvent(list(value, 'it'), names, at);
+  } catch (error) {
+    if (!(error instanceof Undecodable)) throw error;
+    throw new Undecodable(`event ${index}: ${error.message}`);
   }
-  const name = names[whole(place, `${where}: name`, 0)];
-  if (name === undefined) fail(`${where}: name ${place} is not in names`);
-  const timeOf = (value: unknown, what: string): number => {
-    const timeMs = at + whole(value, `${where}: ${what}`, Number.MIN_SAFE_INTEGER);
-    return whole(timeMs, `${where}: ${what}`, 0);
-  };
+}
+
+function readEvent(fields: Fields, names: readonly Name[], at: number): JobEvent {
+  const [code, id, place, run, attempt, due, time, first, second, third, fourth, fifth] = fields;
+  const kind = kinds[whole(code, 'kind', 0)];
+  if (kind === undefined) fail(`kind ${code} is not known here`);
+  if (typeof id !== 'string' || !uuidOfVersion7.test(id)) fail('id must be a UUID of version 7');
+  const name = names[whole(place, 'name', 0)];
+  if (name === undefined) fail(`name ${place} is not in names`);
   const about: AboutJob = {
     id,
     type: name.type,
     queue: name.queue,
     lane: name.lane,
-    run: whole(run, `${where}: run`, 1, greatestRun),
-    attempt: whole(attempt, `${where}: attempt`, 1, greatestAttempt),
-    dueAtMs: timeOf(due, 'due'),
-    atMs: timeOf(time, 'time'),
+    run: whole(run, 'run', 1, greatestRun),
+    attempt: whole(attempt, 'attempt', 1, greatestAttempt),
+    dueAtMs: timeOf(at, due, 'due'),
+    atMs: timeOf(at, time, 'time'),
   };
-  const [first, second, third, fourth, fifth] = fields.slice(7);
-  const startOf = (value: unknown): number => timeOf(value, 'start');
-  const payloadOf = (value: unknown): string => text(value, `${where}: payload`);
-  const failureOf = (value: unknown): Failure => failureIn(value, `${where}: failure`);
   switch (kind) {
     case 'accepted': {
-      if (fifth !== undefined && fifth !== null && fifth !== true) fail(`${where}: isAgain must be true`);
-      const maxAttempts = given(first, (value) => whole(value, `${where}: maxAttempts`, 1));
-      const expiresAtMs = given(second, (value) => timeOf(value, 'expiry'));
-      const traceId = given(third, (value) => text(value, `${where}: traceId`));
-      const payload = given(fourth, payloadOf);
-      return {
-        ...about,
-        kind,
-        ...(maxAttempts !== undefined && { maxAttempts }),
-        ...(expiresAtMs !== undefined && { expiresAtMs }),
-        ...(traceId !== undefined && { traceId }),
-        ...(payload !== undefined && { payload }),
-        ...(fifth === true && { isAgain: true }),
-      };
+      if (fifth !== undefined && fifth !== null && fifth !== true) fail('isAgain must be true');
+      const event: Writable<JobEvent & { kind: typeof kind }> = { ...about, kind };
+      if (isGiven(first)) event.maxAttempts = whole(first, 'maxAttempts', 1);
+      if (isGiven(second)) event.expiresAtMs = timeOf(at, second, 'expiry');
+      if (isGiven(third)) event.traceId = text(third, 'traceId');
+      if (isGiven(fourth)) event.payload = text(fourth, 'payload');
+      if (fifth === true) event.isAgain = true;
+      return event;
     }
     case 'started':
     case 'discarded':
       return { ...about, kind };
     case 'progressed': {
-      const step = whole(first, `${where}: step`, 1);
+      const step = whole(first, 'step', 1);
       if (typeof second !== 'number' || !(second >= 0 && second <= 100)) {
-        fail(`${where}: percent must be a number from 0 to 100`);
+        fail('percent must be a number from 0 to 100');
       }
-      const note = given(third, (value) => text(value, `${where}: note`));
-      return { ...about, kind, step, percent: second, ...(note !== undefined && { note }) };
+      const event: Writable<JobEvent & { kind: typeof kind }> = { ...about, kind, step, percent: second };
+      if (isGiven(third)) event.note = text(third, 'note');
+      return event;
     }
     case 'succeeded': {
-      const startedAtMs = startOf(first);
-      const result = given(second, (value) => text(value, `${where}: result`));
-      const cutFrom = given(third, (value) => whole(value, `${where}: cutFrom`, 0));
-      return {
-        ...about,
-        kind,
-        startedAtMs,
-        ...(result !== undefined && { result }),
-        ...(cutFrom !== undefined && { cutFrom }),
-      };
+      const startedAtMs = timeOf(at, first, 'start');
+      const event: Writable<JobEvent & { kind: typeof kind }> = { ...about, kind, startedAtMs };
+      if (isGiven(second)) event.result = text(second, 'result');
+      if (isGiven(third)) event.cutFrom = whole(third, 'cutFrom', 0);
+      return event;
     }
     case 'retried': {
-      const [startedAtMs, nextDueAtMs] = [startOf(first), timeOf(second, 'next due')];
-      return { ...about, kind, startedAtMs, nextDueAtMs, failure: failureOf(third) };
+      const [startedAtMs, nextDueAtMs] = [timeOf(at, first, 'start'), timeOf(at, second, 'next due')];
+      return { ...about, kind, startedAtMs, nextDueAtMs, failure: failureIn(third) };
     }
     case 'cancelled': {
-      const startedAtMs = given(first, startOf);
-      const end = { ...about, kind, failure: failureOf(second), payload: payloadOf(third) };
-      return startedAtMs === undefined ? end : { ...end, startedAtMs };
+      const end = { ...about, kind, failure: failureIn(second), payload: text(third, 'payload') };
+      return isGiven(first) ? { ...end, startedAtMs: timeOf(at, first, 'start') } : end;
     }
     case 'deadLettered': {
-      const startedAtMs = given(first, startOf);
-      const reason = oneOf(deathReasons, second, `${where}: reason`);
-      const end = { ...about, kind, reason, failure: failureOf(third), payload: payloadOf(fourth) };
-      return startedAtMs === undefined ? end : { ...end, startedAtMs };
+      const reason = oneOf(deathReasons, second, 'reason');
+      const end = { ...about, kind, reason, failure: failureIn(third), payload: text(fourth, 'payload') };
+      return isGiven(first) ? { ...end, startedAtMs: timeOf(at, first, 'start') } : end;
     }
-    case 'replayed': {
-      const payload = given(first, payloadOf);
-      return { ...about, kind, ...(payload !== undefined && { payload }) };
-    }
+    case 'replayed':
+      return isGiven(first) ? { ...about, kind, payload: text(first, 'payload') } : { ...about, kind };
     default:
       throw new Error(`no event is of kind ${String(kind satisfies never)}`);
   }
 }
 
-function given<Value>(value: unknown, read: (value: unknown) => Value): Value | undefined {
-  return value === undefined || value === null ? undefined : read(value);
+/** A field that is not said is left out at the end, or null. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
-function failureIn(value: unknown, where: string): Failure {
-  const { name, message, code, stack } = record(value, where);
+function timeOf(at: number, value: unknown, what: string): number {
+  return whole(at + whole(value, what, Number.MIN_SAFE_INTEGER), what, 0);
+}
+
+function failureIn(value: unknown): Failure {
+  const { name, message, code, stack } = record(value, 'failure');
   return {
-    name: text(name, `${where}.name`),
-    message: text(message, `${where}.message`),
-    ...(code !== undefined && { code: text(code, `${where}.code`) }),
-    ...(stack !== undefined && { stack: text(stack, `${where}.stack`) }),
+    name: text(name, 'failure.name'),
+    message: text(message, 'failure.message'),
+    ...(code !== undefined && { code: text(code, 'failure.code') }),
+    ...(stack !== undefined && { stack: text(stack, 'failure.stack') }),
   };
 }
 

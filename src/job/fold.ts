@@ -197,20 +197,17 @@ function rowOf(event: JobEvent): JobRow {
   const said = saidBy(event);
   const accepted = event.kind === 'accepted' ? event : undefined;
   const progress = event.kind === 'progressed' ? event : undefined;
-  const state = {
-    state: said.state,
-    run,
-    attempt,
-    dueAtMs: said.dueAtMs ?? event.dueAtMs,
-    startedAtMs: said.startedAtMs ?? null,
-    finishedAtMs: said.finishedAtMs ?? null,
-    result: said.result ?? null,
-    resultCutFrom: said.cutFrom ?? null,
-    reason: said.reason ?? null,
-    failure: said.failure ?? null,
-    errorGroup: said.errorGroup ?? null,
-  };
-  const hash = crc32(Object.values(state).join('\0'));
+  const dueAtMs = said.dueAtMs ?? event.dueAtMs;
+  const startedAtMs = said.startedAtMs ?? null;
+  const finishedAtMs = said.finishedAtMs ?? null;
+  const result = said.result ?? null;
+  const resultCutFrom = said.cutFrom ?? null;
+  const reason = said.reason ?? null;
+  const failure = said.failure ?? null;
+  const errorGroup = said.errorGroup ?? null;
+  const hash = crc32(
+    `${said.state}\0${run}\0${attempt}\0${dueAtMs}\0${startedAtMs}\0${finishedAtMs}\0${result}\0${resultCutFrom}\0${reason}\0${failure}`,
+  );
   return {
     id,
     type,
@@ -223,7 +220,17 @@ function rowOf(event: JobEvent): JobRow {
     position: positionOf(run, said.finality, attempt, said.rank),
     // `started` says more than `progressed`, which does not know when that was: it wins between the two.
     tie: progress === undefined ? (hash | upperHalf) >>> 0 : hash & ~upperHalf,
-    ...state,
+    state: said.state,
+    run,
+    attempt,
+    dueAtMs,
+    startedAtMs,
+    finishedAtMs,
+    result,
+    resultCutFrom,
+    reason,
+    failure,
+    errorGroup,
     progressPosition: progress === undefined ? 0 : progressPositionOf(run, attempt, progress.step),
     percent: progress?.percent ?? null,
     note: progress?.note || null,

@@ -1,24 +1,38 @@
 /** Brings items into the store: all at once, or, where the database does not take them, in ever smaller parts until the bad one stands alone. */
 import { StoreUnavailable } from '../job/errors.js';
 import { encodeBatch } from '../job/event-codec.js';
+import { type Part, recordingOf } from '../store/recording.js';
 import type { Records } from '../store/store.js';
-import type { Item } from './inbox.js';
-import { type Part, recordingOf } from './recording.js';
+import { type Item, readItem } from './inbox.js';
 
 export interface Applied {
+  readonly events: number;
   readonly quarantined: number;
 }
 
 /** Resolves once all is in the store or in quarantine. Doing it again does no harm. @throws StoreUnavailable */
 export async function apply(items: readonly Item[], records: Records, nowMs: number): Promise<Applied> {
-  const sound = items.filter((item): item is Sound => item.part !== undefined);
+  const unread = items.filter(({ isUnread }) => isUnread === true);
+  const known = unread.length === 0 ? 0 : await applyUnread(unread, records);
+  const read = known === undefined ? items.map(readItem) : items.filter(({ isUnread }) => isUnread !== true);
+  const sound = read.filter((item): item is Sound => item.part !== undefined);
   let quarantined = await applySound(sound, records, nowMs);
-  for (const { fault, origin, raw } of items) {
+  for (const { fault, origin, raw } of read) {
     if (fault === undefined) continue;
     await records.quarantine({ origin, reason: withoutNul(fault), raw, atMs: nowMs });
     quarantined++;
   }
-  return { quarantined };
+  return { events: sound.reduce((sum, { part }) => sum + part.events.length, known ?? 0), quarantined };
+}
+
+/** @returns how many events there were; undefined: some of it cannot be recorded, so they are to be read here, one by one */
+async function applyUnread(items: readonly Item[], records: Records): Promise<number | undefined> {
+  try {
+    return await records.recordBatches?.(items.map(({ raw }) => raw));
+  } catch (error) {
+    if (error instanceof StoreUnavailable) throw error;
+    return undefined;
+  }
 }
 
 type Sound = Item & { readonly part: Part };

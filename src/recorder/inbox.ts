@@ -1,9 +1,9 @@
-/** What the recorder has in hand: deliveries, decoded as they arrive, in the order of their arrival. */
+/** What the recorder has in hand: deliveries in the order of their arrival, decoded unless the store does that. */
 import type { BatchDelivery, LetterDelivery } from '../broker/event-channel.js';
 import { Undecodable } from '../job/errors.js';
-import { decodeBatch } from '../job/event-codec.js';
+import { decodeBatch, sentAtOf } from '../job/event-codec.js';
+import type { Part } from '../store/recording.js';
 import { readLetter } from './letter.js';
-import type { Part } from './recording.js';
 
 /** A delivery and what it says; what cannot be recorded goes to quarantine with its bytes. */
 export interface Item {
@@ -15,10 +15,27 @@ export interface Item {
   readonly part: Part | undefined;
   /** Why its bytes are to be kept for a person. */
   readonly fault: string | undefined;
+  /** A batch that was not decoded. */
+  readonly isUnread?: true;
+}
+
+/** A batch that the store is to read. */
+export function unreadItem(delivery: BatchDelivery): Item {
+  const { batch: raw } = delivery;
+  const sentAtMs = sentAtOf(raw);
+  return { delivery, origin: 'events', raw, sentAtMs, part: undefined, fault: undefined, isUnread: true };
 }
 
 export function itemOfBatch(delivery: BatchDelivery): Item {
-  const { batch: raw } = delivery;
+  return readBatch(delivery, delivery.batch);
+}
+
+/** The same item, decoded. */
+export function readItem(item: Item): Item {
+  return item.isUnread ? readBatch(item.delivery, item.raw) : item;
+}
+
+function readBatch(delivery: Item['delivery'], raw: Buffer): Item {
   const origin = 'events';
   try {
     const { events, ...receipt } = decodeBatch(raw);

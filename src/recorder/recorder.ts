@@ -11,7 +11,7 @@ import type { Log } from '../runtime/log.js';
 import type { Health, Service } from '../runtime/service.js';
 import type { Store } from '../store/store.js';
 import { apply } from './apply.js';
-import { type Item, itemOfBatch, itemOfLetter, takeFitting } from './inbox.js';
+import { type Item, itemOfBatch, itemOfLetter, takeFitting, unreadItem } from './inbox.js';
 
 export interface RecorderOptions {
   readonly channel: Pick<EventChannel, 'consume' | 'consumeDead'>;
@@ -52,6 +52,8 @@ const PREFETCH = 64;
 const DEAD_PREFETCH = 16;
 const MOST_EVENTS = 4_096;
 const MOST_BYTES = 8 * 1024 * 1024;
+/** What the thread of an SQLite file takes in at a time: some hundred events, a few ms, for which publishes wait. */
+const MOST_UNREAD_BYTES = 32 * 1024;
 const RETRY_BASE_MS = 250;
 const RETRY_MAX_MS = 5_000;
 /** How long `stop` goes on writing what is in hand; the rest goes back to the broker. */
@@ -60,7 +62,10 @@ const STOP_PATIENCE_MS = 5_000;
 export function createRecorder(options: RecorderOptions): Recorder {
   const { channel, store, clock, log, prefetch = PREFETCH, deadPrefetch = DEAD_PREFETCH } = options;
   const mostWrites = options.writes ?? (store.kind === 'postgres' ? 2 : 1);
-  const bounds = { events: options.mostEvents ?? MOST_EVENTS, bytes: options.mostBytes ?? MOST_BYTES };
+  const isReadByStore = store.records.recordBatches !== undefined;
+  const read = isReadByStore ? unreadItem : itemOfBatch;
+  const mostBytes = options.mostBytes ?? (isReadByStore ? MOST_UNREAD_BYTES : MOST_BYTES);
+  const bounds = { events: options.mostEvents ?? MOST_EVENTS, bytes: mostBytes };
   const waiting: Item[] = [];
   const underWay = new Set<readonly Item[]>();
   const counts = { recorded: 0, quarantined: 0, writes: 0 };
@@ -114,7 +119,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (;;) {
       try {
         counts.writes++;
-        const { quarantined } = await apply(items, store.records, clock.now());
+        const { events, quarantined } = await apply(items, store.records, clock.now());
+        counts.recorded += events;
         counts.quarantined += quarantined;
         if (quarantined > 0)
           log.error({ items: quarantined }, 'events could not be recorded; they are in quarantine');
@@ -140,8 +146,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function settle(items: readonly Item[]): void {
     lastLagMs = lagOf(items);
-    for (const { delivery, part } of items) {
-      counts.recorded += part?.events.length ?? 0;
+    for (const { delivery } of items) {
       delivery.ack().catch((error: unknown) => {
         // Lost: it comes again, and recording it again changes nothing.
         if (!(error instanceof Lost)) log.warn({ err: error }, 'a recorded delivery could not be acked');
@@ -163,7 +168,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     consumers = await Promise.all([
       channel.consume(prefetch, (delivery) =>
         take(
-          () => itemOfBatch(delivery),
+          () => read(delivery),
           () => delivery.return(),
         ),
       ),

@@ -12,6 +12,23 @@ type Flow = Recording['flow'][number];
 const CANCELS_EVERY_MS = 10_000;
 
 export function createRecords(sql: Sql, clock: Clock): Records {
+  const statementsOf = createRecordStatements(sql);
+  return {
+    async record(recording) {
+      await sql.write(statementsOf(recording, clock.now()));
+    },
+    async quarantine({ origin, reason, raw, atMs }) {
+      await sql.write([
+        sql.build.insertInto('sluice_quarantine').values({ origin, reason, raw, at_ms: atMs }).compile(),
+      ]);
+    },
+  };
+}
+
+/** @returns what makes the statements of one transaction; `nowMs` by the clock of the recorder */
+export function createRecordStatements(
+  sql: Pick<Sql, 'build'>,
+): (recording: Recording, nowMs: number) => Statement[] {
   const jobs = createUpsert<JobRow>(sql, {
     table: 'sluice_jobs',
     columns: {
@@ -157,26 +174,16 @@ export function createRecords(sql: Sql, clock: Clock): Records {
     return [sql.build.deleteFrom('sluice_cancels').where(runHasEnded).compile()];
   }
 
-  return {
-    async record(recording) {
-      const nowMs = clock.now();
-      await sql.write([
-        ...jobs(recording.rows),
-        ...attempts(recording.attempts),
-        ...payloads(recording.payloads),
-        ...batches(recording.receipts.toSorted(bySource)),
-        ...sources(newestOf(recording.receipts).map((receipt) => ({ ...receipt, nowMs }))),
-        ...forgetCancels(nowMs),
-        // Last, as every recorder changes the same few rows: the others wait for them until the commit.
-        ...flow(sumsOf(recording.flow)),
-      ]);
-    },
-    async quarantine({ origin, reason, raw, atMs }) {
-      await sql.write([
-        sql.build.insertInto('sluice_quarantine').values({ origin, reason, raw, at_ms: atMs }).compile(),
-      ]);
-    },
-  };
+  return (recording, nowMs) => [
+    ...jobs(recording.rows),
+    ...attempts(recording.attempts),
+    ...payloads(recording.payloads),
+    ...batches(recording.receipts.toSorted(bySource)),
+    ...sources(newestOf(recording.receipts).map((receipt) => ({ ...receipt, nowMs }))),
+    ...forgetCancels(nowMs),
+    // Last, as every recorder changes the same few rows: the others wait for them until the commit.
+    ...flow(sumsOf(recording.flow)),
+  ];
 }
 
 /** The rule of job/fold for the group of state. */

@@ -7,14 +7,20 @@ import { createJobReader } from './jobs.js';
 import { createRecords } from './records.js';
 import { createRegisters } from './registers.js';
 import type { Sql } from './sql.js';
-import type { Store } from './store.js';
+import type { Records, Store } from './store.js';
 
 export interface SqlStore extends Store {
   /** For what is no part of the port: audit, retention. */
   readonly sql: Sql;
 }
 
-export function storeOver(sql: Sql, clock: Clock, life: Service & { health(): Health }): SqlStore {
+/** @param more  of `Records`, where the database can do more than SQL */
+export function storeOver(
+  sql: Sql,
+  clock: Clock,
+  life: Service & { health(): Health },
+  more: Partial<Records> = {},
+): SqlStore {
   return {
     kind: sql.dialect,
     place: sql.place,
@@ -22,7 +28,7 @@ export function storeOver(sql: Sql, clock: Clock, life: Service & { health(): He
     start: () => life.start(),
     stop: () => life.stop(),
     health: () => life.health(),
-    records: createRecords(sql, clock),
+    records: { ...createRecords(sql, clock), ...more },
     jobs: { ...createJobReader(sql), ...createDeadReader(sql) },
     registers: createRegisters(sql),
     idempotency: createIdempotencyKeys(sql),

@@ -9,6 +9,12 @@ const MOST_PREPARED = 200;
 
 /** @public Called by the thread, which loads this module by its URL. */
 export function install(db: Database): SqliteModule {
+  const run = createRun(db);
+  return { operations: { 'sql.write': run, 'sql.read': run } };
+}
+
+/** @returns what runs statements; the rows of each */
+export function createRun(db: Database): (statements: SqlArgument) => unknown[][] {
   const prepared = new Map<string, Prepared>();
 
   function prepare(sql: string): Prepared {
@@ -21,15 +27,11 @@ export function install(db: Database): SqliteModule {
     return made;
   }
 
-  /** The rows of each statement. */
-  function run(statements: SqlArgument): unknown[][] {
-    return statements.map(([sql, parameters]) => {
+  return (statements) =>
+    statements.map(([sql, parameters]) => {
       const statement = prepare(sql);
       if (statement.reader) return statement.all(...parameters);
       statement.run(...parameters);
       return [];
     });
-  }
-
-  return { operations: { 'sql.write': run, 'sql.read': run } };
 }

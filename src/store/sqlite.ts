@@ -2,6 +2,7 @@
 import { StoreRefused, StoreUnavailable } from '../job/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import type { Health } from '../runtime/service.js';
 import { SqliteFailure } from '../runtime/sqlite-failure.js';
 import { createSqliteThread, type SqliteThread } from '../runtime/sqlite-thread.js';
 import { builderOf } from './builders.js';
@@ -9,12 +10,13 @@ import { schemaOf } from './schema.js';
 import type { Sql, Statement } from './sql.js';
 import { type SqlStore, storeOver } from './sql-store.js';
 import type { SqlArgument } from './sqlite-operations.js';
+import type { RecordBatches } from './sqlite-recording.js';
 
 export interface SqliteStoreOptions {
   /** DATA_DIR. */
   readonly folder: string;
   /**
-   * The thread of the built-in engine on the same folder, with `storeSchema` among its schemas and `sqlOperationsUrl` among its
+   * The thread of the built-in engine on the same folder, with `storeSchema` among its schemas and `storeModules` among its
    * modules; it is started before the store and stopped after it. Absent: beside RabbitMQ, where the processes of one machine share the file.
    */
   readonly thread?: SqliteThread;
@@ -27,30 +29,42 @@ export interface SqliteStoreOptions {
 /** The component `store` of the file. */
 export const storeSchema: readonly string[] = schemaOf('sqlite');
 
-/** The module with the store's operations, for the thread to load. */
-export const sqlOperationsUrl: string = new URL(
-  import.meta.url.endsWith('.ts') ? './sqlite-operations.ts' : './sqlite-operations.js',
-  import.meta.url,
-).href;
+/** The modules with the store's operations, for the thread that writes to load. */
+export const storeModules: readonly string[] = [
+  moduleUrl('sqlite-operations'),
+  moduleUrl('sqlite-recording'),
+];
+const modulesToRead = storeModules.slice(0, 1);
+
+function moduleUrl(name: string): string {
+  return new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url).href;
+}
 
 /** How long a failure counts for `health`. */
 const FAULT_FOR_MS = 5_000;
 
 /** `start` rejects with `SqliteFailure` when the file cannot be used. */
 export function createSqliteStore({ folder, thread, clock, log, failed }: SqliteStoreOptions): SqlStore {
-  const modules = [sqlOperationsUrl];
   const writer =
     thread ??
     createSqliteThread({
       folder,
       use: 'shared',
       schemas: { store: storeSchema },
-      modules,
+      modules: storeModules,
       clock,
       log,
       failed,
     });
-  const reader = createSqliteThread({ folder, use: 'read', schemas: {}, modules, clock, log, failed });
+  const reader = createSqliteThread({
+    folder,
+    use: 'read',
+    schemas: {},
+    modules: modulesToRead,
+    clock,
+    log,
+    failed,
+  });
   let faulted: { readonly reason: string; readonly untilMs: number } | undefined;
 
   async function run(
@@ -59,8 +73,17 @@ export function createSqliteStore({ folder, thread, clock, log, failed }: Sqlite
     statements: readonly Statement[],
   ): Promise<unknown[][]> {
     const argument: SqlArgument = statements.map((statement) => [statement.sql, statement.parameters]);
+    return (await call(on, operation, argument)) as unknown[][];
+  }
+
+  async function call(
+    on: SqliteThread,
+    operation: string,
+    argument: unknown,
+    bytes?: Buffer,
+  ): Promise<unknown> {
     try {
-      return (await on.run(operation, argument)) as unknown[][];
+      return await on.run(operation, argument, bytes);
     } catch (thrown) {
       if (!(thrown instanceof SqliteFailure)) throw thrown;
       if (thrown.kind === 'content') throw new StoreRefused(thrown.message, { cause: thrown });
@@ -79,7 +102,13 @@ export function createSqliteStore({ folder, thread, clock, log, failed }: Sqlite
     },
     write: (statements) => run(writer, 'sql.write', statements),
   };
-  return storeOver(sql, clock, {
+  async function recordBatches(batches: readonly Buffer[]): Promise<number | undefined> {
+    const argument: RecordBatches = [batches.map(({ length }) => length), clock.now()];
+    const events = await call(writer, 'records.batches', argument, Buffer.concat(batches));
+    return (events as number | null) ?? undefined;
+  }
+
+  const life = {
     async start() {
       if (thread === undefined) await writer.start();
       await reader.start();
@@ -88,9 +117,10 @@ export function createSqliteStore({ folder, thread, clock, log, failed }: Sqlite
       await reader.stop();
       if (thread === undefined) await writer.stop();
     },
-    health: () =>
+    health: (): Health =>
       faulted !== undefined && clock.now() < faulted.untilMs
         ? { ok: false, reason: faulted.reason }
         : { ok: true },
-  });
+  };
+  return storeOver(sql, clock, life, { recordBatches });
 }

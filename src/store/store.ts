@@ -27,6 +27,12 @@ export interface Records {
    * @throws StoreUnavailable  @throws StoreRefused  the database does not take this content: try its parts one by one
    */
   record(recording: Recording): Promise<void>;
+  /**
+   * The same, of batches as they were sent: read where they are written. Only where that is elsewhere than in our own loop.
+   * @returns how many events were in them, or undefined when one of them cannot be read; then nothing is written
+   * @throws StoreUnavailable  @throws StoreRefused
+   */
+  recordBatches?(batches: readonly Buffer[]): Promise<number | undefined>;
   /** A batch or a letter that cannot be recorded, kept with its bytes for a person. */
   quarantine(item: {
     readonly origin: 'events' | 'dead';

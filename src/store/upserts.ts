@@ -23,7 +23,7 @@ const sizes = [256, 64, 16, 4, 1] as const;
 
 /** @returns what makes statements of rows; each key may be there once, and sorted by it two writers never wait for each other in a circle */
 export function createUpsert<Row>(
-  sql: Sql,
+  sql: Pick<Sql, 'build'>,
   { table, columns, conflict }: UpsertOptions<Row>,
 ): (rows: readonly Row[]) => Statement[] {
   const names = Object.keys(columns);

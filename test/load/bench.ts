@@ -1,4 +1,4 @@
-/** `npm run bench [-- ingestion batch drain embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
+/** `npm run bench [-- ingestion batch drain recording embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
 import { parseArgs } from 'node:util';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { startNode } from '../support/rabbitmq.js';
@@ -10,12 +10,14 @@ import { benchEmbedded } from './embedded.bench.js';
 import { generator } from './http-load.js';
 import { benchIngestion } from './ingestion.bench.js';
 import { prepare } from './product.js';
+import { benchRecording } from './recording.bench.js';
 import { type Comparison, table } from './report.js';
 
 const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparison[]>>> = {
   ingestion: benchIngestion,
   batch: benchBatch,
   drain: benchDrain,
+  recording: benchRecording,
 };
 const onItsOwn: Readonly<Record<string, (plan: Plan) => Promise<Comparison[]>>> = {
   embedded: benchEmbedded,
@@ -43,7 +45,11 @@ const [rounds = 3, seconds = 5, jobs = 50_000] = numbers;
 
 const givenUrl = process.env['TEST_AMQP_URL'];
 const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
-prepare({ rabbitmq: needsRabbitmq && !givenUrl, redis: names.includes('embedded') });
+prepare({
+  rabbitmq: needsRabbitmq && !givenUrl,
+  redis: names.includes('embedded'),
+  postgres: names.includes('recording'),
+});
 
 const notes: string[] = [];
 const plan: Plan = {

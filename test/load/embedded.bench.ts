@@ -11,6 +11,7 @@ import { type LoadResult, runLoad } from './http-load.js';
 import { end, startEmbedded, startProgram } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { median } from './report.js';
+import { completed as completedAt, scrape } from './scrape.js';
 
 const CONNECTIONS = 64;
 const CONCURRENCY = 100;
@@ -91,8 +92,7 @@ async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Com
     await sendBatches(filling.url, batches, 2);
     await end(filling.process);
     const work = await startEmbedded(folder, busy);
-    const readDepth = async (): Promise<number> =>
-      held - ((await scrape(work.url)).get('sluice_jobs_completed_total') ?? 0);
+    const readDepth = async (): Promise<number> => held - (await completedAt(work.url));
     const perSecond = await drainRate(readDepth, held, POLL_MS);
     await end(work.process);
     await rm(folder, { recursive: true });
@@ -139,7 +139,7 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
   const theirs: Both[] = [];
   const measureOurs = async (forSeconds: number): Promise<Both> => {
     // Each reading begins the histogram of the event-loop delay anew.
-    const before = (await scrape(serve.url)).get('sluice_jobs_completed_total') ?? 0;
+    const before = await completedAt(serve.url);
     const startMs = performance.now();
     const { perSecond: accepted } = await load('sluice start', serve.url, forSeconds);
     const after = await scrape(serve.url);
@@ -199,16 +199,6 @@ async function load(name: string, url: string, seconds: number): Promise<LoadRes
   const result = await runLoad({ url: `${url}/v1/jobs`, body, connections: CONNECTIONS, seconds });
   if (result.faults > 0) throw new Error(`${name}: ${result.faults} requests failed`);
   return result;
-}
-
-/** The metrics of a scrape, those of one name added up. */
-async function scrape(url: string): Promise<ReadonlyMap<string, number>> {
-  const sums = new Map<string, number>();
-  for (const line of (await (await fetch(`${url}/metrics`)).text()).split('\n')) {
-    const [, name, value] = /^(\w+)(?:\{.*\})? (\S+)$/.exec(line) ?? [];
-    if (name !== undefined) sums.set(name, (sums.get(name) ?? 0) + Number(value));
-  }
-  return sums;
 }
 
 /** Two measures, every other round the second first; what comes after them is last in each. */

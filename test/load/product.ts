@@ -34,7 +34,20 @@ export function prepare(needs: {
   const hasRabbitmq = needs.rabbitmq !== true || findRabbitmq() !== undefined || installRabbitmq();
   const hasPostgres = needs.postgres !== true || findPostgres() !== undefined || installPostgres();
   const hasRedis = needs.redis !== true || ensureRedis();
-  if (!isBuilt || !hasRabbitmq || !hasPostgres || !hasRedis) process.exit(1);
+  if (!isBuilt || !hasRabbitmq || !hasRedis || !hasPostgres) process.exit(1);
+}
+
+/** The same with recording or without (`unrecorded.ts`), in a process that is started alike; resolves when `/readyz` says 200. */
+export async function startMeasured(
+  role: 'serve' | 'work' | 'start',
+  isRecorded: boolean,
+  settings: Readonly<Record<string, string>>,
+): Promise<RunningRole> {
+  const port = await freePort();
+  const file = fileURLToPath(new URL('unrecorded.ts', import.meta.url));
+  const env = { [role === 'work' ? 'WORKER_PORT' : 'PORT']: String(port), LOG_LEVEL: 'warn', ...settings };
+  const argv = ['--import', 'tsx', file, role, isRecorded ? 'on' : 'off'];
+  return untilReady(`sluice ${role}`, startProcess(argv, env, { cwd: root }), port);
 }
 
 /** `sluice serve`, `sluice work` or `sluice record`; resolves when `/readyz` says 200. */
@@ -51,6 +64,16 @@ export async function startRole(
     ...settings,
   });
   return untilReady(`sluice ${role}`, child, port);
+}
+
+/** `sluice record`; resolves when `/readyz` says 200. */
+export async function launchRecorder(settings: Readonly<Record<string, string>>): Promise<RunningRole> {
+  const port = await freePort();
+  return untilReady(
+    'sluice record',
+    startSluice(['record'], { ...settings, WORKER_PORT: String(port) }),
+    port,
+  );
 }
 
 /** `sluice start` on the built-in engine, its jobs in `dataDir`; resolves when `/readyz` says 200. */

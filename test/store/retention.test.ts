@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import { sql as raw } from 'kysely';
 import type { EventBatch } from '../../src/job/event.js';
 import { enter } from '../../src/recorder/ledger.js';
-import { recordingOf } from '../../src/recorder/recording.js';
 import { createAuditReader } from '../../src/store/audit.js';
 import { createLedgers } from '../../src/store/ledgers.js';
+import { recordingOf } from '../../src/store/recording.js';
 import { createRetention, settledStates } from '../../src/store/retention.js';
 import type { SqlStore } from '../../src/store/sql-store.js';
 import {

@@ -1,7 +1,7 @@
 /** What decoded batches and dead letters say, as one transaction for the store. Pure. */
 import type { EventBatch, JobEvent } from '../job/event.js';
 import { fold } from '../job/fold.js';
-import type { Recording } from '../store/store.js';
+import type { Recording } from './store.js';
 
 /** A whole batch, or events alone: of dead letters, or of a batch that is taken apart. */
 export interface Part {
@@ -54,13 +54,22 @@ const flowOfKind = {
 
 function flowOf(events: readonly JobEvent[]): Flow[] {
   const counts = new Map<string, { -readonly [Key in keyof Flow]: Flow[Key] }>();
+  let bucket: { -readonly [Key in keyof Flow]: Flow[Key] } | undefined;
   for (const { kind, queue, atMs } of events) {
     if (!(kind in flowOfKind)) continue;
     const bucketMs = atMs - (atMs % BUCKET_MS);
-    const key = `${queue} ${bucketMs}`;
-    let bucket = counts.get(key);
-    if (bucket === undefined) {
-      bucket = { queue, bucketMs, accepted: 0, succeeded: 0, retried: 0, dead: 0, cancelled: 0 };
+    // Neighbours are mostly of one bucket.
+    if (bucket?.bucketMs !== bucketMs || bucket.queue !== queue) {
+      const key = `${queue} ${bucketMs}`;
+      bucket = counts.get(key) ?? {
+        queue,
+        bucketMs,
+        accepted: 0,
+        succeeded: 0,
+        retried: 0,
+        dead: 0,
+        cancelled: 0,
+      };
       counts.set(key, bucket);
     }
     bucket[flowOfKind[kind as keyof typeof flowOfKind]]++;
