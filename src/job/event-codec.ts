@@ -90,8 +90,20 @@ function fieldsOf(event: JobEvent, name: number, at: number): Fields {
   return fields;
 }
 
-/** @throws Undecodable  naming the fault; nothing else, whatever the bytes */
-export function decodeBatch(bytes: Buffer): EventBatch {
+/** Events of a batch that cannot be read here, as of a later release. */
+export interface Unread {
+  /** The fault of the first of them. */
+  readonly reason: string;
+  readonly count: number;
+  /** The batch with these events alone. */
+  readonly raw: Buffer;
+}
+
+/**
+ * @param unread  told of events that cannot be read, which the batch then lacks; absent: one of them is a fault of the whole
+ * @throws Undecodable  naming the fault; nothing else, whatever the bytes
+ */
+export function decodeBatch(bytes: Buffer, unread?: (rest: Unread) => void): EventBatch {
   const batch = parse(bytes);
   const version = batch['v'];
   if (version !== FORMAT_VERSION) {
@@ -102,8 +114,19 @@ export function decodeBatch(bytes: Buffer): EventBatch {
   const atMs = whole(batch['at'], 'at', 0);
   const isLast = batch['last'];
   if (typeof isLast !== 'boolean') fail('last must be true or false');
-  const names = list(batch['names'], 'names').map(nameOf);
-  return {
+  const names = namesIn(list(batch['names'], 'names'));
+  const faults: { readonly fields: unknown; readonly reason: string }[] = [];
+  const read = (fields: unknown, index: number): JobEvent | undefined => {
+    const where = `event ${index}`;
+    try {
+      return eventOf(list(fields, where), where, names, atMs);
+    } catch (error) {
+      if (unread === undefined || !(error instanceof Undecodable)) throw error;
+      faults.push({ fields, reason: error.message });
+      return undefined;
+    }
+  };
+  const decoded: EventBatch = {
     source,
     seq: whole(batch['seq'], 'seq', 1),
     role: oneOf(sourceRoles, batch['role'], 'role'),
@@ -111,11 +134,14 @@ export function decodeBatch(bytes: Buffer): EventBatch {
     atMs,
     held: whole(batch['held'], 'held', 0),
     isLast,
-    events: list(batch['events'], 'events').map((fields, index) => {
-      const where = `event ${index}`;
-      return eventOf(list(fields, where), where, names, atMs);
-    }),
+    events: list(batch['events'], 'events').flatMap((fields, index) => read(fields, index) ?? []),
   };
+  const [first] = faults;
+  if (first !== undefined) {
+    const raw = Buffer.from(JSON.stringify({ ...batch, events: faults.map(({ fields }) => fields) }));
+    unread?.({ reason: first.reason, count: faults.length, raw });
+  }
+  return decoded;
 }
 
 function parse(bytes: Buffer): Record<string, unknown> {
@@ -135,6 +161,16 @@ type Name = Pick<AboutJob, 'type' | 'queue' | 'lane'>;
 const typePattern = new RegExp(jobTypePattern);
 const queuePattern = new RegExp(queueNamePattern);
 
+/** Read when an event asks for it: a name that cannot be read is a fault of its events alone. */
+function namesIn(values: readonly unknown[]): (index: number) => Name | undefined {
+  const known: Name[] = [];
+  return (index) => {
+    if (index >= values.length) return undefined;
+    known[index] ??= nameOf(values[index], index);
+    return known[index];
+  };
+}
+
 function nameOf(value: unknown, index: number): Name {
   const where = `name ${index}`;
   const [type, queue, lane] = list(value, where);
@@ -145,14 +181,19 @@ function nameOf(value: unknown, index: number): Name {
   };
 }
 
-function eventOf(fields: Fields, where: string, names: readonly Name[], at: number): JobEvent {
+function eventOf(
+  fields: Fields,
+  where: string,
+  names: (index: number) => Name | undefined,
+  at: number,
+): JobEvent {
   const [code, id, place, run, attempt, due, time] = fields;
   const kind = kinds[whole(code, `${where}: kind`, 0)];
   if (kind === undefined) fail(`${where}: kind ${code} is not known here`);
   if (typeof id !== 'string' || !isUuid(id) || uuidVersion(id) !== 7) {
     fail(`${where}: id must be a UUID of version 7`);
   }
-  const name = names[whole(place, `${where}: name`, 0)];
+  const name = names(whole(place, `${where}: name`, 0));
   if (name === undefined) fail(`${where}: name ${place} is not in names`);
   const timeOf = (value: unknown, what: string): number => {
     const timeMs = at + whole(value, `${where}: ${what}`, Number.MIN_SAFE_INTEGER);

@@ -13,9 +13,9 @@ export interface Applied {
 export async function apply(items: readonly Item[], records: Records, nowMs: number): Promise<Applied> {
   const sound = items.filter((item): item is Sound => item.part !== undefined);
   let quarantined = await applySound(sound, records, nowMs);
-  for (const { fault, origin, raw } of items) {
+  for (const { fault, origin } of items) {
     if (fault === undefined) continue;
-    await records.quarantine({ origin, reason: withoutNul(fault), raw, atMs: nowMs });
+    await records.quarantine({ origin, reason: withoutNul(fault.reason), raw: fault.raw, atMs: nowMs });
     quarantined++;
   }
   return { quarantined };
