@@ -159,7 +159,7 @@ export function createSpool(options: SpoolOptions): Spool {
             forget(entry); // Another process has sent it.
             continue;
           }
-          decodeBatch(batch);
+          decodeBatch(batch, () => {}); // Events of a later release are for a later recorder.
           return {
             batch,
             async remove() {

@@ -93,8 +93,20 @@ function fieldsOf(event: JobEvent, name: number, at: number): Fields {
   return fields;
 }
 
-/** @throws Undecodable  naming the fault; nothing else, whatever the bytes */
-export function decodeBatch(bytes: Buffer): EventBatch {
+/** Events of a batch that cannot be read here, as of a later release. */
+export interface Unread {
+  /** The fault of the first of them. */
+  readonly reason: string;
+  readonly count: number;
+  /** The batch with these events alone. */
+  readonly raw: Buffer;
+}
+
+/**
+ * @param unread  told of events that cannot be read, which the batch then lacks; absent: one of them is a fault of the whole
+ * @throws Undecodable  naming the fault; nothing else, whatever the bytes
+ */
+export function decodeBatch(bytes: Buffer, unread?: (rest: Unread) => void): EventBatch {
   const batch = parse(bytes);
   const version = batch['v'];
   if (version !== FORMAT_VERSION) {
@@ -105,8 +117,18 @@ export function decodeBatch(bytes: Buffer): EventBatch {
   const atMs = whole(batch['at'], 'at', 0);
   const isLast = batch['last'];
   if (typeof isLast !== 'boolean') fail('last must be true or false');
-  const names = list(batch['names'], 'names').map(nameOf);
-  return {
+  const names = namesIn(list(batch['names'], 'names'));
+  const faults: { readonly fields: unknown; readonly reason: string }[] = [];
+  const read = (fields: unknown, index: number): JobEvent | undefined => {
+    try {
+      return eventOf(fields, index, names, atMs);
+    } catch (error) {
+      if (unread === undefined || !(error instanceof Undecodable)) throw error;
+      faults.push({ fields, reason: error.message });
+      return undefined;
+    }
+  };
+  const decoded: EventBatch = {
     source,
     seq: whole(batch['seq'], 'seq', 1),
     role: oneOf(sourceRoles, batch['role'], 'role'),
@@ -114,8 +136,14 @@ export function decodeBatch(bytes: Buffer): EventBatch {
     atMs,
     held: whole(batch['held'], 'held', 0),
     isLast,
-    events: list(batch['events'], 'events').map((fields, index) => eventOf(fields, index, names, atMs)),
+    events: list(batch['events'], 'events').flatMap((fields, index) => read(fields, index) ?? []),
   };
+  const [first] = faults;
+  if (first !== undefined) {
+    const raw = Buffer.from(JSON.stringify({ ...batch, events: faults.map(({ fields }) => fields) }));
+    unread?.({ reason: first.reason, count: faults.length, raw });
+  }
+  return decoded;
 }
 
 /** When a batch says that it was sent, read without the rest of it; undefined where it does not say it within its first part. */
@@ -144,6 +172,18 @@ const queuePattern = new RegExp(queueNamePattern);
 /** One look; the library's two would be a third of a decode. */
 const uuidOfVersion7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
+type NameAt = (index: number) => Name | undefined;
+
+/** Read when an event asks for it: a name that cannot be read is a fault of its events alone. */
+function namesIn(values: readonly unknown[]): NameAt {
+  const known: Name[] = [];
+  return (index) => {
+    if (index >= values.length) return undefined;
+    known[index] ??= nameOf(values[index], index);
+    return known[index];
+  };
+}
+
 function nameOf(value: unknown, index: number): Name {
   const where = `name ${index}`;
   const [type, queue, lane] = list(value, where);
@@ -155,7 +195,7 @@ function nameOf(value: unknown, index: number): Name {
 }
 
 /** The text of a message is made where it is needed: this runs for every event there is. */
-function eventOf(value: unknown, index: number, names: readonly Name[], at: number): JobEvent {
+function eventOf(value: unknown, index: number, names: NameAt, at: number): JobEvent {
   try {
     return readEvent(list(value, 'it'), names, at);
   } catch (error) {
@@ -164,12 +204,12 @@ function eventOf(value: unknown, index: number, names: readonly Name[], at: numb
   }
 }
 
-function readEvent(fields: Fields, names: readonly Name[], at: number): JobEvent {
+function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
   const [code, id, place, run, attempt, due, time, first, second, third, fourth, fifth] = fields;
   const kind = kinds[whole(code, 'kind', 0)];
   if (kind === undefined) fail(`kind ${code} is not known here`);
   if (typeof id !== 'string' || !uuidOfVersion7.test(id)) fail('id must be a UUID of version 7');
-  const name = names[whole(place, 'name', 0)];
+  const name = names(whole(place, 'name', 0));
   if (name === undefined) fail(`name ${place} is not in names`);
   const about: AboutJob = {
     id,

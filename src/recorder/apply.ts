@@ -17,9 +17,9 @@ export async function apply(items: readonly Item[], records: Records, nowMs: num
   const read = known === undefined ? items.map(readItem) : items.filter(({ isUnread }) => isUnread !== true);
   const sound = read.filter((item): item is Sound => item.part !== undefined);
   let quarantined = await applySound(sound, records, nowMs);
-  for (const { fault, origin, raw } of read) {
+  for (const { fault, origin } of read) {
     if (fault === undefined) continue;
-    await records.quarantine({ origin, reason: withoutNul(fault), raw, atMs: nowMs });
+    await records.quarantine({ origin, reason: withoutNul(fault.reason), raw: fault.raw, atMs: nowMs });
     quarantined++;
   }
   return { events: sound.reduce((sum, { part }) => sum + part.events.length, known ?? 0), quarantined };

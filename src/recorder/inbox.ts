@@ -13,10 +13,15 @@ export interface Item {
   /** When its source sent it, by the clock of the source; undefined where it does not say. */
   readonly sentAtMs: number | undefined;
   readonly part: Part | undefined;
-  /** Why its bytes are to be kept for a person. */
-  readonly fault: string | undefined;
+  /** What of it is to be kept for a person. */
+  readonly fault: Fault | undefined;
   /** A batch that was not decoded. */
   readonly isUnread?: true;
+}
+
+interface Fault {
+  readonly reason: string;
+  readonly raw: Buffer;
 }
 
 /** A batch that the store is to read. */
@@ -37,12 +42,17 @@ export function readItem(item: Item): Item {
 
 function readBatch(delivery: Item['delivery'], raw: Buffer): Item {
   const origin = 'events';
+  let fault: Fault | undefined;
   try {
-    const { events, ...receipt } = decodeBatch(raw);
-    return { delivery, origin, raw, sentAtMs: receipt.atMs, part: { receipt, events }, fault: undefined };
+    const { events, ...receipt } = decodeBatch(raw, (unread) => {
+      const more = unread.count > 1 ? `, and ${unread.count - 1} more events` : '';
+      fault = { reason: `${unread.reason}${more}`, raw: unread.raw };
+    });
+    return { delivery, origin, raw, sentAtMs: receipt.atMs, part: { receipt, events }, fault };
   } catch (error) {
     if (!(error instanceof Undecodable)) throw error;
-    return { delivery, origin, raw, sentAtMs: undefined, part: undefined, fault: error.message };
+    fault = { reason: error.message, raw };
+    return { delivery, origin, raw, sentAtMs: undefined, part: undefined, fault };
   }
 }
 
@@ -57,10 +67,10 @@ export function itemOfLetter(delivery: LetterDelivery): Item {
       return {
         ...common,
         part: { receipt: undefined, events: [read.event], isWithoutPayload: true },
-        fault: read.reason,
+        fault: { reason: read.reason, raw: letter.body },
       };
     case 'no job':
-      return { ...common, part: undefined, fault: read.reason };
+      return { ...common, part: undefined, fault: { reason: read.reason, raw: letter.body } };
     default:
       return read satisfies never;
   }

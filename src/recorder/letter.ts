@@ -4,6 +4,7 @@ import type { DeadLetter } from '../broker/stock.js';
 import { decode } from '../job/codec.js';
 import { SluiceError, Undecodable } from '../job/errors.js';
 import type { JobEvent } from '../job/event.js';
+import { greatestAttempt, greatestRun } from '../job/fold.js';
 import { type Lane, lanes, queueNamePattern } from '../job/job.js';
 
 export type Read =
@@ -21,6 +22,8 @@ export function readLetter(letter: DeadLetter): Read {
     if (!queueName.test(queue)) throw new Undecodable('it does not say which queue it was for');
     if (!isLane(lane)) throw new Undecodable(`its lane must be one of ${lanes.join(', ')}`);
     const job = decode(letter, queue, lane);
+    if (job.run > greatestRun || job.attempt > greatestAttempt)
+      throw new Undecodable(`run ${job.run} or attempt ${job.attempt} is beyond what a row can tell apart`);
     const payload = jsonOf(job.body);
     const event: JobEvent = {
       kind: 'deadLettered',

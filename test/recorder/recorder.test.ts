@@ -115,6 +115,35 @@ describe('the recorder', () => {
     await recorder.stop();
   });
 
+  it('records all of a batch but the events of a later release, which go to quarantine by themselves', async () => {
+    const { channel, recorder, quarantined, rowIds, receipts } = await begin();
+    const wire = JSON.parse(
+      encodeBatch(
+        batchOf(
+          a,
+          1,
+          [1, 2, 3].map((n) => accepted(n)),
+        ),
+      ).toString(),
+    ) as {
+      names: unknown[];
+      events: unknown[][];
+    };
+    (wire.events[1] ?? [])[0] = 99; // a kind of the future
+    wire.names.push(['echo', 'a.b', 'normal']);
+    (wire.events[2] ?? [])[2] = 1; // a queue as it can be named only there
+    channel.offer(Buffer.from(JSON.stringify(wire)));
+    await channel.untilAcked(1);
+    expect(rowIds()).to.deep.equal([idOf(1)]);
+    expect(receipts()).to.deep.equal([[1, 1]]);
+    expect(quarantined.map(({ reason }) => reason)).to.deep.equal([
+      'event 1: kind 99 is not known here, and 1 more events',
+    ]);
+    const kept = JSON.parse(quarantined[0]?.raw.toString() ?? '') as typeof wire;
+    expect(kept).to.deep.equal({ ...wire, events: wire.events.slice(1) });
+    await recorder.stop();
+  });
+
   it('records a dead letter with its payload', async () => {
     const { channel, recorder, recorded } = await begin();
     channel.offerDead(letterOf({}));
@@ -137,6 +166,15 @@ describe('the recorder', () => {
     expect(recorded).to.deep.equal([]);
     expect(quarantined[0]?.raw).to.deep.equal(Buffer.from([0xff, 0x00]));
     expect(quarantined[0]?.reason).to.match(/message_id must be a UUID.*"messageId":"seven"/);
+    await recorder.stop();
+  });
+
+  it('puts a dead letter of more runs than a row can tell apart into quarantine', async () => {
+    const { channel, recorder, quarantined, recorded } = await begin();
+    channel.offerDead(letterOf({ headers: { 'sluice-run': 65_536 } }));
+    await channel.untilAcked(1);
+    expect(recorded).to.deep.equal([]);
+    expect(quarantined[0]?.reason).to.match(/run 65536/);
     await recorder.stop();
   });
 
