@@ -23,7 +23,11 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
         }
         const client = new pg.Client({ connectionString: url });
         await client.connect();
-        await client.query(statement).finally(() => client.end());
+        try {
+          await client.query(statement);
+        } finally {
+          await client.end();
+        }
       };
       await stage.serve();
     });
