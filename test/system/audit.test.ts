@@ -3,7 +3,7 @@ import amqp from 'amqplib';
 import Sqlite from 'better-sqlite3';
 import { expect } from 'chai';
 import pg from 'pg';
-import type { FindingCode } from '../../src/api/audit.js';
+import type { Finding } from '../../src/api/audit.js';
 import { freshDatabase } from '../support/postgres.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { openStage, type Stage } from './stage.js';
@@ -23,7 +23,11 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
         }
         const client = new pg.Client({ connectionString: url });
         await client.connect();
-        await client.query(statement).finally(() => client.end());
+        try {
+          await client.query(statement);
+        } finally {
+          await client.end();
+        }
       };
       await stage.serve();
     });
@@ -50,7 +54,7 @@ for (const store of ['SQLite', 'PostgreSQL'] as const) {
       return ids;
     }
 
-    async function expectFault(code: FindingCode, ids?: readonly string[]): Promise<void> {
+    async function expectFault(code: Finding['code'], ids?: readonly string[]): Promise<void> {
       const { code: exit, report } = await stage.verify('--wait', '60');
       expect(
         report.findings.filter(({ severity }) => severity === 'fault').map((one) => one.code),
