@@ -42,9 +42,10 @@ export interface AuditReader {
   edited(limit: number): Promise<{ readonly count: number; readonly rows: readonly EditedRow[] }>;
   /** Rows that have not ended. */
   openByQueue(): Promise<readonly { readonly queue: string; readonly count: number }[]>;
-  /** Of these, the ones from before that moment that are not edited, oldest first. */
+  /** Of these, the ones from before that moment that are not edited, oldest first; of those that were last seen delayed, the ones due before the second moment. */
   openBefore(
     beforeMs: number,
+    dueBeforeMs: number,
     limit: number,
   ): Promise<{ readonly count: number; readonly ids: readonly string[] }>;
 }
@@ -131,13 +132,16 @@ export function createAuditReader({ build, read }: Sql): AuditReader {
       );
     },
 
-    async openBefore(beforeMs, limit) {
+    async openBefore(beforeMs, dueBeforeMs, limit) {
       const old = build
         .selectFrom('sluice_jobs')
         .where('state', 'in', openStates)
         // Ids begin with the time of acceptance. A replay keeps the id, and is due when it was asked for.
         .where('id', '<', idsFrom(beforeMs))
         .where(({ or, eb }) => or([eb('run', '=', 1), eb('due_at_ms', '<', beforeMs)]))
+        .where(({ or, eb }) =>
+          or([eb('state', 'not in', ['scheduled', 'retrying']), eb('due_at_ms', '<', dueBeforeMs)]),
+        )
         .where(raw<boolean>`NOT ${isEdited}`);
       const [counted] = await read<{ readonly count: number }>(
         old.select(({ fn }) => fn.countAll<number>().as('count')).compile(),

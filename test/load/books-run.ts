@@ -62,10 +62,13 @@ const handlers = fileURLToPath(new URL('fates-handlers.mjs', import.meta.url));
 /** Without any change of the audit for so long, it has come to its end. */
 const STALL_MS = 90_000;
 
+/** A killed broker holds back delayed jobs for as long, by default three minutes: it waits for confirms that are gone. */
+const DEAD_LETTER_TIMEOUT_MS = 10_000;
+
 /** Needs a build. */
 export async function runBooks(plan: BooksPlan): Promise<BooksReport> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-books-'));
-  const broker = await startNode();
+  const broker = await startNode({ deadLetterTimeoutMs: DEAD_LETTER_TIMEOUT_MS });
   const database = plan.store === 'postgres' ? await startPostgres({ settings: { fsync: 'on' } }) : undefined;
   const started: RunningRole[] = [];
   try {

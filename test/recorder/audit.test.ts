@@ -109,6 +109,27 @@ for (const [engine, makeStores] of everyEngine) {
       expect([third.verdict, third.unaccounted]).to.deep.equal(['fault', 1]);
     });
 
+    it('does not take a delayed job for lost before it must have left its delay level, where nobody can count it', async () => {
+      const bench = await begin(stores);
+      const scheduled = { ...accepted(2), dueAtMs: START_MS + 20_000 };
+      await bench.tell(batchOf(serve, 1, [accepted(1), scheduled]));
+      await bench.tell(batchOf(work, 1, [succeeded(1)]));
+      for (let look = 0; look < 3; look++) {
+        await bench.report();
+        await bench.signsOfLife();
+      }
+      const early = await bench.report();
+      expect([early.proof.state, early.verdict, early.unaccounted]).to.deep.equal(['proven', 'open', 0]);
+      expect(early.findings.map(({ code, ids }) => [code, ids])).to.deep.equal([['job_missing', [idOf(2)]]]);
+      await bench.clock.advance(240_000);
+      for (let look = 0; look < 2; look++) {
+        await bench.report();
+        await bench.signsOfLife();
+      }
+      const late = await bench.report();
+      expect([late.verdict, late.unaccounted]).to.deep.equal(['fault', 1]);
+    });
+
     it('proves nothing before every living process has given a sign of life', async () => {
       const bench = await begin(stores);
       await bench.tell(batchOf(serve, 1, [accepted(1)]));

@@ -41,6 +41,11 @@ export interface RabbitNode {
 export interface NodeOptions {
   /** Lines of rabbitmq.conf, such as `{ consumer_timeout: '3000' }`. */
   readonly config?: Readonly<Record<string, string>>;
+  /**
+   * After a kill a queue that dead-letters at least once may wait this long for confirms that were lost, and holds back up to all
+   * its messages meanwhile; RabbitMQ's default is 180,000.
+   */
+  readonly deadLetterTimeoutMs?: number;
 }
 
 /** The folders where packages put the server's own scripts, which run as any user, unlike Debian's /usr/sbin wrappers. */
@@ -161,6 +166,11 @@ async function prepare(folder: string, ports: Ports, options: NodeOptions): Prom
   const lines = Object.entries(config).map(([key, value]) => `${key} = ${value}\n`);
   await writeFile(join(folder, 'rabbitmq.conf'), lines.join(''));
   await writeFile(join(folder, 'enabled_plugins'), '[].\n');
+  const settleMs = options.deadLetterTimeoutMs ?? 180_000;
+  await writeFile(
+    join(folder, 'advanced.config'),
+    `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${settleMs}}]}].\n`,
+  );
   return {
     PATH: process.env['PATH'],
     LANG: 'C.UTF-8',
@@ -171,6 +181,7 @@ async function prepare(folder: string, ports: Ports, options: NodeOptions): Prom
     RABBITMQ_DIST_PORT: String(ports.distPort),
     RABBITMQ_CONF_ENV_FILE: join(folder, 'none.conf'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'advanced.config'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
