@@ -149,7 +149,7 @@ export function decodeBatch(bytes: Buffer, unread?: (rest: Unread) => void): Eve
 /** When a batch says that it was sent, read without the rest of it; undefined where it does not say it within its first part. */
 export function sentAtOf(bytes: Buffer): number | undefined {
   // Within a text of JSON the quotation mark would have a backslash before it.
-  const [, digits] = /,"at":(\d{1,15}),/.exec(bytes.toString('latin1', 0, LONGEST_HEAD)) ?? [];
+  const [, digits] = /,"at":(\d{1,16}),/.exec(bytes.toString('latin1', 0, LONGEST_HEAD)) ?? [];
   return digits === undefined ? undefined : Number(digits);
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { v7 } from 'uuid';
 import { Undecodable } from '../../src/job/errors.js';
 import type { EventBatch, JobEvent } from '../../src/job/event.js';
-import { decodeBatch, encodeBatch } from '../../src/job/event-codec.js';
+import { decodeBatch, encodeBatch, sentAtOf } from '../../src/job/event-codec.js';
 import { anyBatch } from './support/any-event.js';
 
 const startMs = Date.UTC(2026, 0, 1);
@@ -68,6 +68,13 @@ describe('the codec of event batches', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('tells when a batch was sent without reading it', () => {
+    fc.assert(fc.property(anyBatch, (batch) => sentAtOf(encodeBatch(batch)) === batch.atMs));
+    const host = ',"at":1,';
+    expect(sentAtOf(encodeBatch({ ...batchOf(started), host }))).to.equal(batchOf(started).atMs);
+    expect(sentAtOf(Buffer.from('{}'))).to.equal(undefined);
   });
 
   it('writes what the events of a batch share once', () => {

@@ -117,9 +117,11 @@ async function drainOnRabbitmq({ plan, postgres }: Bench, isRecorded: boolean): 
   const serve = await startMeasured('serve', isRecorded, settings);
   await sendBatches(serve.url, batches, 2);
   await end(serve.process);
-  const rate = drainRate(() => broker.depth(laneOf(place)), batches * BATCH);
-  const work = await startMeasured('work', isRecorded, { ...settings, ...busy });
-  const perSecond = await rate;
+  // Watched from before the start; together, so that a start that fails ends the watching, too.
+  const [perSecond, work] = await Promise.all([
+    drainRate(() => broker.depth(laneOf(place)), batches * BATCH),
+    startMeasured('work', isRecorded, { ...settings, ...busy }),
+  ]);
   await end(work.process);
   if (recorder !== undefined) await end(recorder.process);
   await broker.purge(`${place.prefix}.recorder`);
