@@ -47,7 +47,9 @@ export function contextOf(job: Job, { signal, isOver, events, clock, log }: Cont
   function warnOf(percent: unknown): void {
     if (isWarned) return;
     isWarned = true;
-    ownLog.warn(`progress takes a number from 0 to 100, not ${String(percent)}; it was not told`);
+    ownLog.warn(
+      `progress takes a number from 0 to 100, not ${typeof percent === 'number' ? percent : `a ${typeof percent}`}; it was not told`,
+    );
   }
 
   return Object.freeze({
@@ -71,9 +73,14 @@ export function contextOf(job: Job, { signal, isOver, events, clock, log }: Cont
 
 function shortNote(note: unknown): string | undefined {
   if (typeof note !== 'string') return undefined;
-  if (note.length <= LONGEST_NOTE) return note;
+  // What is no text to a database, U+0000 and halves of characters, would keep the whole event out of it.
+  const text = note
+    .slice(0, LONGEST_NOTE + 1)
+    .replaceAll('\0', '\ufffd')
+    .toWellFormed();
+  if (note.length <= LONGEST_NOTE) return text;
   const half = /[\uD800-\uDBFF]$/; // of a character that needs two units
-  return `${note.slice(0, LONGEST_NOTE - 1).replace(half, '')}…`;
+  return `${text.slice(0, LONGEST_NOTE - 1).replace(half, '')}…`;
 }
 
 /** Most handlers never log, so the child logger is made at the first line. */

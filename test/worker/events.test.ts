@@ -116,8 +116,14 @@ describe('what the worker says of a job', () => {
       call.context.progress(1, 'n'.repeat(300));
       call.context.progress(2, `${'n'.repeat(298)}😀 and more`);
       call.context.progress(3, 42 as unknown as string);
+      call.context.progress(4, 'a\0b\ud800');
       const notes = book.events.map((event) => (event.kind === 'progressed' ? event.note : ''));
-      expect(notes.slice(1)).to.deep.equal(['n'.repeat(300), `${'n'.repeat(298)}…`, undefined]);
+      expect(notes.slice(1)).to.deep.equal([
+        'n'.repeat(300),
+        `${'n'.repeat(298)}…`,
+        undefined,
+        'a\ufffdb\ufffd',
+      ]);
     });
 
     it('is not told when it is no number: the job is warned of it once, and goes on', async () => {
@@ -132,6 +138,13 @@ describe('what the worker says of a job', () => {
       expect(warnings.map((line) => [line.fields['job'], line.message.includes('not NaN')])).to.deep.equal([
         [job.id, true],
       ]);
+    });
+
+    it('is no trouble to the handler, whatever it is given', async () => {
+      const { begin, book } = await setup();
+      const { call } = await begin();
+      call.context.progress(Object.create(null) as number);
+      expect(book.kinds()).to.deep.equal(['started']);
     });
 
     it('is not told after the end: a handler that goes on past its deadline speaks of an attempt that is over', async () => {
