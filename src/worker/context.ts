@@ -73,14 +73,9 @@ export function contextOf(job: Job, { signal, isOver, events, clock, log }: Cont
 
 function shortNote(note: unknown): string | undefined {
   if (typeof note !== 'string') return undefined;
-  // What is no text to a database, U+0000 and halves of characters, would keep the whole event out of it.
-  const text = note
-    .slice(0, LONGEST_NOTE + 1)
-    .replaceAll('\0', '\ufffd')
-    .toWellFormed();
-  if (note.length <= LONGEST_NOTE) return text;
+  if (note.length <= LONGEST_NOTE) return note;
   const half = /[\uD800-\uDBFF]$/; // of a character that needs two units
-  return `${text.slice(0, LONGEST_NOTE - 1).replace(half, '')}…`;
+  return `${note.slice(0, LONGEST_NOTE - 1).replace(half, '')}…`;
 }
 
 /** Most handlers never log, so the child logger is made at the first line. */

@@ -116,14 +116,8 @@ describe('what the worker says of a job', () => {
       call.context.progress(1, 'n'.repeat(300));
       call.context.progress(2, `${'n'.repeat(298)}😀 and more`);
       call.context.progress(3, 42 as unknown as string);
-      call.context.progress(4, 'a\0b\ud800');
       const notes = book.events.map((event) => (event.kind === 'progressed' ? event.note : ''));
-      expect(notes.slice(1)).to.deep.equal([
-        'n'.repeat(300),
-        `${'n'.repeat(298)}…`,
-        undefined,
-        'a\ufffdb\ufffd',
-      ]);
+      expect(notes.slice(1)).to.deep.equal(['n'.repeat(300), `${'n'.repeat(298)}…`, undefined]);
     });
 
     it('is not told when it is no number: the job is warned of it once, and goes on', async () => {
