@@ -98,6 +98,8 @@ export function createHttp(options: HttpOptions): Http {
   if (routes) {
     router.post(jobsPath, scoped('submit', withoutQuery(routes.jobs)));
     router.post(batchPath, scoped('submit', withoutQuery(routes.batch)));
+    // Else the path would be taken for that of a job.
+    router.all(batchPath, () => refuseMethod(['POST']));
   }
   const deskRoutes =
     desk && recent
@@ -228,8 +230,11 @@ function unmatched(router: Router<RequestState>): Step {
   return ({ path, method }) => {
     const allowed = [...new Set(router.match(path, method).path.flatMap((layer) => layer.methods))];
     if (allowed.length === 0) throw new Rejection('not_found', 'there is nothing at this path');
-    throw new Rejection('method_not_allowed', `this path takes ${allowed.join(', ')}`, {
-      headers: { Allow: allowed.join(', ') },
-    });
+    refuseMethod(allowed);
   };
+}
+
+function refuseMethod(allowed: readonly string[]): never {
+  const listed = allowed.join(', ');
+  throw new Rejection('method_not_allowed', `this path takes ${listed}`, { headers: { Allow: listed } });
 }

@@ -24,6 +24,7 @@ import { type Bodies, requireMediaType } from './body.js';
 import type { Answering, HttpContext, RequestState } from './context.js';
 import { isoOf, listedOf } from './job-view.js';
 import { parseJson } from './json.js';
+import { withoutBody } from './optional-body.js';
 import { Rejection } from './problem.js';
 import { limitOf, parametersOf, type Query } from './reading.js';
 
@@ -142,6 +143,7 @@ export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLe
     async stop(context) {
       const id = idOf(context);
       parametersOf(context, []);
+      await withoutBody(context, bodies);
       const found = await deadLetters.stop(id);
       if (found === undefined) throw unknown();
       const { state, kind } = found;

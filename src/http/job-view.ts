@@ -1,8 +1,8 @@
 /** From what is known of a job to the JSON that people read. */
 import type { JobSummary } from '../api/contract.js';
-import type { AttemptRow, JobRow } from '../job/fold.js';
+import { type AttemptRow, type JobRow, progressOf } from '../job/fold.js';
 import { acceptedAtMs } from '../job/job.js';
-import { hasEnded, type State } from '../job/state.js';
+import { displayedState, hasEnded } from '../job/state.js';
 import type { RecentJob } from './recent.js';
 import { traceIdOf } from './trace-context.js';
 
@@ -12,11 +12,6 @@ export interface KnownJob {
   readonly isRecorded: boolean;
   readonly attempts: readonly AttemptRow[];
   readonly payload: string | undefined;
-}
-
-/** Nobody says when the time of a delayed job has come: that is seen when it is read. */
-export function shownState({ state, dueAtMs }: Pick<JobRow, 'state' | 'dueAtMs'>, nowMs: number): State {
-  return (state === 'scheduled' || state === 'retrying') && dueAtMs <= nowMs ? 'queued' : state;
 }
 
 /** The row of a run that has just begun. */
@@ -50,7 +45,8 @@ export function rowOfRecent(job: RecentJob): JobRow {
 }
 
 export function summaryOf(row: JobRow, nowMs: number): JobSummary {
-  const state = shownState(row, nowMs);
+  const state = displayedState(row, nowMs);
+  const progress = progressOf(row);
   return {
     id: row.id,
     type: row.type,
@@ -65,9 +61,11 @@ export function summaryOf(row: JobRow, nowMs: number): JobSummary {
     ...(row.startedAtMs === null ? {} : { startedAt: isoOf(row.startedAtMs) }),
     ...(row.finishedAtMs === null ? {} : { finishedAt: isoOf(row.finishedAtMs) }),
     ...(row.expiresAtMs === null ? {} : { expiresAt: isoOf(row.expiresAtMs) }),
-    ...(row.percent === null
+    ...(progress === null
       ? {}
-      : { progress: { percent: row.percent, ...(row.note === null ? {} : { note: row.note }) } }),
+      : {
+          progress: { percent: progress.percent, ...(progress.note === null ? {} : { note: progress.note }) },
+        }),
     ...(row.failure === null ? {} : { error: JSON.parse(row.failure) }),
     ...(row.reason === null ? {} : { deathReason: row.reason }),
     ...(row.errorGroup === null ? {} : { errorGroup: row.errorGroup }),

@@ -7,10 +7,11 @@ import { type createReplay, replayLeaseMs } from '../operations/replay.js';
 import type { Clock } from '../runtime/clock.js';
 import type { JobReader } from '../store/store.js';
 import { answer } from './answer.js';
-import { type Bodies, requireMediaType } from './body.js';
-import type { Answering, HttpContext } from './context.js';
+import type { Bodies } from './body.js';
+import type { Answering } from './context.js';
 import { isoOf } from './job-view.js';
-import { type ParsedJson, parseJson } from './json.js';
+import type { ParsedJson } from './json.js';
+import { refuseFields, withBody, withoutBody } from './optional-body.js';
 import { Rejection, rejectionOf } from './problem.js';
 import { idOf, parametersOf, unknownJob } from './reading.js';
 import type { Recent } from './recent.js';
@@ -32,7 +33,7 @@ export function createCancelRoute({ cancel, bodies, clock }: OperatingOptions): 
   return async (context) => {
     const id = idOf(context);
     parametersOf(context, []);
-    await withBody(context, bodies, 1024, (body) => refuseFields(body, []));
+    await withoutBody(context, bodies);
     const outcome = await cancel(id);
     switch (outcome.kind) {
       case 'requested': {
@@ -159,32 +160,4 @@ function rejectionOfReplay(error: unknown, id: string): Rejection {
 
 function conflict(detail: string, state: string): Rejection {
   return new Rejection('conflict', detail, { extra: { state } });
-}
-
-/** These routes need no body, so `curl -X POST` does; one that is there must be a JSON object. */
-async function withBody(
-  { req, res }: HttpContext,
-  bodies: Bodies,
-  maxBytes: number,
-  use: (body: ParsedJson | undefined) => Promise<void> | void,
-): Promise<void> {
-  const bytes = await bodies.read(req, res, maxBytes);
-  try {
-    if (bytes.length === 0) return await use(undefined);
-    requireMediaType(req, ['application/json']);
-    await use(parseJson(bytes));
-  } finally {
-    bodies.release(bytes);
-  }
-}
-
-function refuseFields(body: ParsedJson | undefined, known: readonly string[]): void {
-  if (body === undefined) return;
-  const { value } = body;
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Rejection('invalid_request', 'the body must be a JSON object, or be left out');
-  const unknown = Object.keys(value).find((field) => !known.includes(field));
-  if (unknown === undefined) return;
-  const listed = known.length === 0 ? 'this route takes none' : `known are ${known.join(', ')}`;
-  throw new Rejection('invalid_job', `unknown field '${unknown.slice(0, 64)}', ${listed}`);
 }

@@ -7,7 +7,9 @@ import { answer } from './answer.js';
 import { type Bodies, requireMediaType } from './body.js';
 import type { Answering, HttpContext, RequestState } from './context.js';
 import { parseJson } from './json.js';
+import { withoutBody } from './optional-body.js';
 import { Rejection } from './problem.js';
+import { parametersOf } from './reading.js';
 
 export interface QueueRoutes {
   readonly list: Answering;
@@ -50,21 +52,30 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
   const fits = new Ajv2020({ allErrors: true }).compile<QueueChange>(QueueChange);
 
   function ordering(kind: 'pause' | 'resume' | 'purge'): Answering {
-    return async (context) =>
-      answerJson(context, 202, await queues.order(nameOf(context, queues.names), { kind }));
+    return async (context) => {
+      const name = nameOf(context, queues.names);
+      parametersOf(context, []);
+      await withoutBody(context, bodies);
+      answerJson(context, 202, await queues.order(name, { kind }));
+    };
   }
 
   return {
     async list(context) {
+      parametersOf(context, []);
       answerJson(context, 200, { queues: [...(await queues.list())] } satisfies QueueList);
     },
     async get(context) {
-      answerJson(context, 200, await queues.get(nameOf(context, queues.names)));
+      const name = nameOf(context, queues.names);
+      parametersOf(context, []);
+      answerJson(context, 200, await queues.get(name));
     },
     pause: ordering('pause'),
     resume: ordering('resume'),
     purge: ordering('purge'),
     async change(context) {
+      const name = nameOf(context, queues.names);
+      parametersOf(context, []);
       const { req, res } = context;
       requireMediaType(req, ['application/json']);
       const bytes = await bodies.read(req, res, maxBodyBytes);
@@ -76,11 +87,7 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
             'send {"concurrency": n}, a whole number from 1 to 10000, or null to go back to the workers\' setting',
           );
         const { concurrency } = value;
-        answerJson(
-          context,
-          202,
-          await queues.order(nameOf(context, queues.names), { kind: 'concurrency', concurrency }),
-        );
+        answerJson(context, 202, await queues.order(name, { kind: 'concurrency', concurrency }));
       } finally {
         bodies.release(bytes);
       }
@@ -92,7 +99,7 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
 function nameOf(context: HttpContext, known: readonly string[]): string {
   const { name = '' } = (context as HttpContext & { params: Record<string, string> }).params;
   if (known.includes(name)) return name;
-  throw new Rejection('not_found', `there is no queue '${name}'; known are ${known.join(', ')}`);
+  throw new Rejection('not_found', `there is no queue '${name.slice(0, 64)}'; known are ${known.join(', ')}`);
 }
 
 function answerJson(context: HttpContext, status: number, body: unknown): void {

@@ -57,6 +57,8 @@ export function createJobRoute({ store, recent, waiting, clock }: ReadingOptions
     const waitMs = waitOf(parametersOf(context, ['wait']));
     let known = await lookUp(id);
     if (waitMs > 0 && !hasEnded(known.row.state)) {
+      // Who left during the look-up has been closed already: that comes once.
+      if (context.res.destroyed) throw new ClientGone();
       const gone = new AbortController();
       context.res.once('close', () => gone.abort());
       await waiting.untilEnd(id, known.row.run, waitMs, gone.signal);

@@ -60,7 +60,7 @@ export function problems(submitRoutes: ReadonlySet<string>, observer: HttpObserv
           'a request has failed unexpectedly',
         );
       }
-      if (submitRoutes.has(state.route) && req.method !== 'GET') observer.refused(rejection.code);
+      if (submitRoutes.has(state.route) && req.method === 'POST') observer.refused(rejection.code);
       const { status, headers, problem } = problemOf(rejection);
       const body = JSON.stringify(problem);
       answer(context, status, body, { ...headers, 'X-Request-Id': requestId }, 'application/problem+json');

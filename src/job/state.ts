@@ -52,6 +52,14 @@ export function nextState(from: State, cause: Cause): State | undefined {
   return moves[from][cause];
 }
 
+/** A delayed job whose time has come waits in its queue, whatever was last heard of it: nobody says so, it is seen when it is read. */
+export function displayedState(
+  { state, dueAtMs }: { readonly state: State; readonly dueAtMs: number },
+  nowMs: number,
+): State {
+  return (state === 'scheduled' || state === 'retrying') && dueAtMs <= nowMs ? 'queued' : state;
+}
+
 /** Whether nothing more happens to a job in this state unless a person asks for it. */
 export function hasEnded(state: State): boolean {
   return Object.keys(moves[state]).every((cause) => cause === 'replayed' || cause === 'discarded');

@@ -2,9 +2,9 @@
 import { sql as raw, type SelectQueryBuilder } from 'kysely';
 import { Invalid } from '../job/errors.js';
 import type { Lane } from '../job/job.js';
-import type { State } from '../job/state.js';
+import { displayedState, type State } from '../job/state.js';
 import { select } from './builders.js';
-import { attemptOf, displayedState, jobColumns, jobOf, type StoredJob } from './rows.js';
+import { attemptOf, jobColumns, jobOf, type StoredJob } from './rows.js';
 import { openOrDead } from './schema.js';
 import type { Sql } from './sql.js';
 import type { JobFilter, JobReader } from './store.js';

@@ -1,4 +1,4 @@
-/** Rows of the tables as the rows of job/fold, and which state is displayed. */
+/** Rows of the tables as the rows of job/fold. */
 import type { AttemptRow, JobRow } from '../job/fold.js';
 import type { Lane } from '../job/job.js';
 import type { DeathReason } from '../job/outcome.js';
@@ -75,10 +75,4 @@ export function attemptOf(stored: AttemptsTable): AttemptRow {
     endedAtMs: stored.ended_at_ms,
     failure: stored.failure,
   };
-}
-
-/** A job whose time has come waits in its queue, whatever was last heard of it. */
-export function displayedState(row: Pick<JobRow, 'state' | 'dueAtMs'>, nowMs: number): State {
-  const waits = row.state === 'scheduled' || row.state === 'retrying';
-  return waits && row.dueAtMs <= nowMs ? 'queued' : row.state;
 }

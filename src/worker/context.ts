@@ -47,7 +47,9 @@ export function contextOf(job: Job, { signal, isOver, events, clock, log }: Cont
   function warnOf(percent: unknown): void {
     if (isWarned) return;
     isWarned = true;
-    ownLog.warn(`progress takes a number from 0 to 100, not ${String(percent)}; it was not told`);
+    ownLog.warn(
+      `progress takes a number from 0 to 100, not ${typeof percent === 'number' ? percent : `a ${typeof percent}`}; it was not told`,
+    );
   }
 
   return Object.freeze({

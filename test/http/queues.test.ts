@@ -177,6 +177,20 @@ describe('queues over HTTP', () => {
     expect((await store.registers.orders()).queues).to.deep.equal([]);
   });
 
+  it('takes no parameters and no body where they would be ignored', async () => {
+    for (const path of ['/v1/queues?x=1', '/v1/queues/default?limit=1', '/v1/audit?since=1'])
+      expectProblem(await ask('GET', path), 400, 'invalid_request');
+    for (const order of ['pause', 'resume', 'purge']) {
+      const path = `/v1/queues/default/${order}`;
+      expectProblem(await ask('POST', `${path}?lane=high`), 400, 'invalid_request');
+      expectProblem(await ask('POST', path, { lane: 'high' }), 422, 'invalid_job');
+      expectProblem(await ask('POST', path, ['high']), 400, 'invalid_request');
+    }
+    expectProblem(await ask('PATCH', '/v1/queues/default?x=1', { concurrency: 1 }), 400, 'invalid_request');
+    expect((await store.registers.orders()).queues).to.deep.equal([]);
+    expect((await ask('POST', '/v1/queues/default/resume', {})).status).to.equal(202);
+  });
+
   it('says so while the broker cannot be counted, and takes orders all the same', async () => {
     isAway = true;
     expectProblem(await ask('GET', '/v1/queues'), 503, 'broker_unavailable');

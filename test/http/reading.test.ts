@@ -1,6 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { expect } from 'chai';
 import { JobAnswer, JobPage } from '../../src/api/contract.js';
 import { createJobId } from '../../src/http/job-id.js';
+import type { JobRow } from '../../src/job/fold.js';
+import { createDeferred } from '../support/deferred.js';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.js';
 import { expectFits } from './support/fits.js';
 import { expectProblem } from './support/problem.js';
@@ -52,6 +57,7 @@ describe('reading jobs over HTTP', () => {
           finishedAtMs: atMs,
           expiresAtMs: atMs,
           percent: 12.5,
+          progressPosition: 2 * 2 ** 37 + 3 * 2 ** 21 + 1,
           note: 'half',
           reason: 'exhausted',
           failure,
@@ -97,6 +103,16 @@ describe('reading jobs over HTTP', () => {
       expect(first?.result).to.deep.equal({ a: [null] });
       expect(second).to.include({ result: '{"a":[nu', resultTruncated: true, resultBytes: 12 });
       expect(third).to.not.have.any.keys('result', 'resultTruncated');
+    });
+
+    it('shows the progress of the attempt it speaks of, not of one before', async () => {
+      // As job/fold counts them: run * 2^37 + attempt * 2^21 + step.
+      const told = { percent: 80, note: 'nearly', progressPosition: 2 ** 37 + 2 * 2 ** 21 + 5 };
+      const shown = async (row: Partial<JobRow>): Promise<unknown> =>
+        (await get(`/v1/jobs/${put(store, { ...told, ...row })}`)).json<JobAnswer>().progress;
+      expect(await shown({ state: 'active', attempt: 2 })).to.deep.equal({ percent: 80, note: 'nearly' });
+      expect(await shown({ state: 'active', attempt: 3 })).to.equal(undefined);
+      expect(await shown({ state: 'queued', run: 2 })).to.equal(undefined);
     });
 
     it('sees when the time of a delayed or retrying job has come', async () => {
@@ -145,7 +161,7 @@ describe('reading jobs over HTTP', () => {
         expectProblem(old, 404, 'not_found');
         expect(old.headers).to.not.have.property('retry-after');
       }
-      for (const id of ['batch', '1', 'b3a4f0a4-5e0c-4d1e-8b9e-3f1a2b3c4d5e', '%00'])
+      for (const id of ['1', 'b3a4f0a4-5e0c-4d1e-8b9e-3f1a2b3c4d5e', '%00'])
         expectProblem(await get(`/v1/jobs/${id}`), 404, 'not_found');
       expect(store.calls).to.deep.equal({ get: 3 });
     });
@@ -210,6 +226,28 @@ describe('reading jobs over HTTP', () => {
       expect(served.observed.requested.filter(({ status }) => status === 499)).to.have.length(2);
     });
 
+    it('holds no place for a client that left while the job was looked up', async () => {
+      const id = put(store, { state: 'active' });
+      const [seen, held] = [createDeferred<ServerResponse>(), createDeferred()];
+      const hear = (message: unknown): void =>
+        seen.resolve((message as { response: ServerResponse }).response);
+      subscribe('http.server.request.start', hear);
+      const { get: found } = store.jobs;
+      Object.assign(store.jobs, { get: (wanted: string) => held.promise.then(() => found(wanted)) });
+      const client = await served.raw();
+      client.write(`GET /v1/jobs/${id}?wait=60 HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const response = await seen.promise;
+      unsubscribe('http.server.request.start', hear);
+      const closed = once(response, 'close');
+      client.socket.destroy();
+      await closed;
+      held.resolve();
+      while (served.observed.requested.length === 0) await new Promise(setImmediate);
+      expect(served.observed.requested).to.deep.equal([
+        { method: 'GET', route: '/v1/jobs/:id', status: 499 },
+      ]);
+    });
+
     it('ends at a stop, with the present state', async () => {
       const id = put(store, { state: 'active' });
       const asked = get(`/v1/jobs/${id}?wait=60`);
@@ -270,6 +308,14 @@ describe('reading jobs over HTTP', () => {
     expect(store.calls).to.deep.equal({});
   });
 
+  it('takes the path of batches for no job', async () => {
+    for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS'] as const) {
+      const reply = await served.ask({ method, path: '/v1/jobs/batch' });
+      expect([method, reply.status, reply.headers['allow']]).to.deep.equal([method, 405, 'POST']);
+    }
+    expect(served.observed.refused).to.deep.equal([]);
+  });
+
   it('names its routes by their patterns', async () => {
     const id = put(store);
     for (const path of ['/v1/jobs?limit=1', `/v1/jobs/${id}?wait=0`, '/v1/jobs/batch', '/v1/jobs/a/b'])
@@ -277,7 +323,7 @@ describe('reading jobs over HTTP', () => {
     expect(served.observed.requested).to.deep.equal([
       { method: 'GET', route: '/v1/jobs', status: 200 },
       { method: 'GET', route: '/v1/jobs/:id', status: 200 },
-      { method: 'GET', route: '/v1/jobs/batch', status: 404 },
+      { method: 'GET', route: '/v1/jobs/batch', status: 405 },
       { method: 'GET', route: 'other', status: 404 },
     ]);
     expect(served.observed.refused).to.deep.equal([]);

@@ -134,6 +134,13 @@ describe('what the worker says of a job', () => {
       ]);
     });
 
+    it('is no trouble to the handler, whatever it is given', async () => {
+      const { begin, book } = await setup();
+      const { call } = await begin();
+      call.context.progress(Object.create(null) as number);
+      expect(book.kinds()).to.deep.equal(['started']);
+    });
+
     it('is not told after the end: a handler that goes on past its deadline speaks of an attempt that is over', async () => {
       const { begin, book, clock } = await setup();
       const { call } = await begin(jobOf({ timeoutMs: 100 }));
