@@ -82,7 +82,8 @@ export const AuditReport = Type.Object({
   }),
   /**
    * Rows that have not ended are proven lost when the broker and the recorder's queue are empty, twice, with a sign of life of every
-   * process in between. `waiting`: empty once. `none`: not empty, nothing was proven. `provenThrough`: what has not ended and is older is lost.
+   * process in between. `waiting`: empty once. `none`: not empty, nothing was proven. `provenThrough`: what had not ended then, and of which
+   * nothing was heard since, is lost.
    */
   proof: Type.Object({
     state: Type.Enum(['none', 'waiting', 'proven']),

@@ -25,16 +25,16 @@ export interface Observation {
   /** Undefined: it could not be asked. Counted before the store was read. */
   readonly broker: BrokerCounts | undefined;
   readonly proof: AuditReport['proof'];
-  /** Rows that have not ended although they are older than the proof. */
-  readonly lost: { readonly count: number; readonly ids: readonly string[] };
+  /** Rows that are proven to be of lost jobs. */
+  readonly lost: readonly string[];
   /** The oldest rows that have not ended. */
   readonly oldestOpen: readonly string[];
 }
 
 /** A source sends a sign of life every 15 s; three are missing. */
 export const SILENT_AFTER_MS = 45_000;
-/** Batches of parallel writes overtake each other by moments. */
-export const GAP_AFTER_MS = 5_000;
+/** Batches of several recorders overtake each other: one may try for that long to write what it has in hand. */
+export const GAP_AFTER_MS = 30_000;
 /** A process says within a second of quiet that it has fewer jobs in hand. */
 const HELD_SETTLES_MS = 3_000;
 /** Longer than it takes a broker to notice that a connection is dead, and to hand out again what it held. */
@@ -56,7 +56,7 @@ export function auditOf(observed: Observation): AuditReport {
 
   const findings = [
     ...acceptanceFindings(accounts),
-    ...gapFindings(gaps),
+    ...gapFindings(gaps, broker),
     ...editedFindings(edited),
     ...openFindings(observed, missing, unrecorded),
     ...silentFindings(silent),
@@ -66,12 +66,12 @@ export function auditOf(observed: Observation): AuditReport {
     broker === undefined ||
     broker.events + broker.deadLetters > 0 ||
     allGaps.length > gaps.length ||
-    rows - (inBroker ?? 0) > Math.max(observed.lost.count, settledHeldOf(books.sources, nowMs));
+    rows - (inBroker ?? 0) > Math.max(observed.lost.length, settledHeldOf(books.sources, nowMs));
   const hasFault = findings.some(({ severity }) => severity === 'fault');
   return {
     at: isoOf(nowMs),
     verdict: hasFault ? 'fault' : isOpen ? 'open' : 'clean',
-    unaccounted: rowsMissing + edited.count + observed.lost.count,
+    unaccounted: rowsMissing + edited.count + observed.lost.length,
     accepted: { told: accounts.told, again: accounts.again, implied: accounts.implied },
     states: statesOf(books),
     difference: accounts.difference,
@@ -165,15 +165,18 @@ export function gapsOf(sources: readonly SourceBooks[], nowMs: number): SourceGa
   );
 }
 
-function gapFindings(gaps: readonly SourceGap[]): Finding[] {
+/** While batches wait for a recorder, those that are missing may be among them. */
+function gapFindings(gaps: readonly SourceGap[], broker: BrokerCounts | undefined): Finding[] {
   if (gaps.length === 0) return [];
   const count = sumOf(gaps.map(({ first, last }) => last - first + 1));
   const named = gaps
     .slice(0, 3)
     .map(({ source, first, last }) => `${first === last ? first : `${first} to ${last}`} of ${source.host}`);
-  const detail = `${count} batches of events have not come although later ones have (${named.join(', ')}): lost, or in the spool of that machine`;
+  const mayCome = broker === undefined || broker.events > 0;
+  const where = mayCome ? 'on their way, lost' : 'lost';
+  const detail = `${count} batches of events have not come although later ones have (${named.join(', ')}): ${where}, or in the spool of that machine`;
   const ids = [...new Set(gaps.map(({ source }) => source.source))].slice(0, MOST_NAMED);
-  return [{ code: 'batches_missing', severity: 'fault', count, detail, ids }];
+  return [{ code: 'batches_missing', severity: mayCome ? 'notice' : 'fault', count, detail, ids }];
 }
 
 function editedFindings({ count, rows }: Observation['edited']): Finding[] {
@@ -190,14 +193,15 @@ function openFindings(observed: Observation, missing: number, unrecorded: number
     const detail = 'the broker could not be asked, so what has not ended is compared with nothing';
     findings.push({ code: 'broker_unknown', severity: 'notice', count: 1, detail, ids: [] });
   }
-  if (lost.count > 0) {
-    const detail = `${lost.count} jobs have not ended, and are not in the broker either: they are lost`;
-    findings.push({ code: 'job_lost', severity: 'fault', count: lost.count, detail, ids: [...lost.ids] });
+  if (lost.length > 0) {
+    const detail = `${lost.length} jobs have not ended, and are not in the broker either: they are lost`;
+    const ids = lost.slice(0, MOST_NAMED);
+    findings.push({ code: 'job_lost', severity: 'fault', count: lost.length, detail, ids });
   }
-  const unproven = missing - lost.count;
+  const unproven = missing - lost.length;
   if (unproven > 0) {
     const detail = `${unproven} more jobs have not ended than the broker holds: on their way, or lost; ${proof.detail}`;
-    const known = new Set(lost.ids);
+    const known = new Set(lost);
     const ids = oldestOpen.filter((id) => !known.has(id));
     findings.push({ code: 'job_missing', severity: 'notice', count: unproven, detail, ids });
   }

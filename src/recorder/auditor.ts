@@ -2,12 +2,13 @@
  * Makes audits: asks the broker and the store, and keeps what needs two looks to be proven. When a job has not ended and the broker
  * holds nothing, it is lost, unless it was just passing between the two. So the proof takes two looks at an empty broker and an
  * empty recorder queue, some seconds apart, with a sign of life of every living process in between: whatever had been under way
- * at the first look has been recorded by the second. Then all that has not ended and is older than the first look is lost.
+ * at the first look has been recorded by the second. Of the jobs that had not ended at the first look, those of which nothing was
+ * heard since are lost. No clock and no id decides that: a job can come late under an old id, and clocks differ.
  */
 import type { AuditReport } from '../api/audit.js';
 import type { Inspection } from '../broker/broker.js';
 import type { Clock } from '../runtime/clock.js';
-import type { AuditReader, Books, SourceBooks } from '../store/audit.js';
+import type { AuditReader, Books, OpenRow, SourceBooks } from '../store/audit.js';
 import { auditOf, type BrokerCounts, gapsOf, livingOf, MOST_NAMED, mayHold, waitingIn } from './audit.js';
 
 /** Of an inspection: what the audit counts. */
@@ -37,6 +38,8 @@ interface Rest {
   readonly atMs: number;
   /** The last batch of each living process. */
   readonly seqs: ReadonlyMap<string, number>;
+  /** What had not ended. */
+  readonly open: readonly OpenRow[];
 }
 
 const APART_MS = 3_000;
@@ -45,24 +48,25 @@ const APART_MS = 3_000;
  * away that the level waits for, and all others of the level with it. So a delayed job is not proven lost before this time after it was due.
  */
 const LEAVING_DELAY_MS = 240_000;
+/** At rest next to nothing is open; more than these are counted as so many. */
+const MOST_SUSPECTED = 10_000;
 
 export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor {
   let rest: Rest | undefined;
-  /** What has not ended and is older is lost; stays true when the broker fills again. */
   let provenThroughMs: number | undefined;
+  /** Stays true when the broker fills again, until something is heard of them. */
+  let lost: readonly OpenRow[] = [];
   let last: AuditReport | undefined;
   let underWay: Promise<AuditReport> | undefined;
 
-  function prove(books: Books, counts: BrokerCounts | undefined, nowMs: number): AuditReport['proof'] {
-    const unrest = unrestOf(books, counts, nowMs);
-    if (unrest !== undefined) {
-      rest = undefined;
-      return proofOf('none', `nothing can be proven while ${unrest}`);
-    }
-    const living = livingOf(books.sources);
+  function prove(
+    nowMs: number,
+    living: readonly SourceBooks[],
+    open: readonly OpenRow[],
+  ): AuditReport['proof'] {
     const before = rest;
     if (before === undefined) {
-      rest = { atMs: nowMs, seqs: seqsOf(living) };
+      rest = { atMs: nowMs, seqs: seqsOf(living), open };
       return proofOf('waiting', 'ask again in a few seconds');
     }
     const unheard = living.filter(
@@ -77,8 +81,9 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
           : `waiting for a sign of life of ${hosts.join(', ')}, at most 15 s`,
       );
     }
+    lost = unchanged(before.open, open);
     provenThroughMs = before.atMs;
-    rest = { atMs: nowMs, seqs: seqsOf(living) };
+    rest = { atMs: nowMs, seqs: seqsOf(living), open };
     return proofOf('proven', 'the broker and the recorder were at rest');
   }
 
@@ -96,12 +101,16 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
       audit.edited(MOST_NAMED),
       audit.openByQueue(),
     ]);
-    const proof = prove(books, counts, nowMs);
-    const lost =
-      provenThroughMs === undefined
-        ? { count: 0, ids: [] }
-        : await audit.openBefore(provenThroughMs, provenThroughMs - LEAVING_DELAY_MS, MOST_NAMED);
-    const oldest = await audit.openBefore(nowMs, Number.MAX_SAFE_INTEGER, MOST_NAMED);
+    const unrest = unrestOf(books, counts, nowMs);
+    const open = await audit.open(unrest === undefined ? MOST_SUSPECTED : MOST_NAMED);
+    const suspected = open.filter((row) => !mayLeaveDelay(row, nowMs));
+    let proof: AuditReport['proof'];
+    if (unrest === undefined) proof = prove(nowMs, livingOf(books.sources), suspected);
+    else {
+      rest = undefined;
+      proof = proofOf('none', `nothing can be proven while ${unrest}`);
+    }
+    if (lost.length > 0) lost = unchanged(lost, await audit.openAmong(lost.map(({ id }) => id)));
     return auditOf({
       nowMs,
       books,
@@ -109,8 +118,8 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
       openByQueue,
       broker: counts,
       proof,
-      lost,
-      oldestOpen: oldest.ids,
+      lost: lost.map(({ id }) => id),
+      oldestOpen: open.slice(0, MOST_NAMED).map(({ id }) => id),
     });
   }
 
@@ -141,6 +150,19 @@ function unrestOf(books: Books, counts: BrokerCounts | undefined, nowMs: number)
   if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < APART_MS))
     return 'events are being recorded';
   return undefined;
+}
+
+function mayLeaveDelay({ state, dueAtMs }: OpenRow, nowMs: number): boolean {
+  return (state === 'scheduled' || state === 'retrying') && nowMs - dueAtMs < LEAVING_DELAY_MS;
+}
+
+/** Those of which nothing was recorded in between. */
+function unchanged(before: readonly OpenRow[], now: readonly OpenRow[]): readonly OpenRow[] {
+  const known = new Map(now.map((row) => [row.id, row]));
+  return before.filter(({ id, position, tie }) => {
+    const row = known.get(id);
+    return row !== undefined && row.position === position && row.tie === tie;
+  });
 }
 
 function seqsOf(sources: readonly SourceBooks[]): ReadonlyMap<string, number> {

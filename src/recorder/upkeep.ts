@@ -37,6 +37,9 @@ const LEAST_AGE_MS = 60_000;
 const MOST_BATCHES = 2_000;
 const MOST_JOBS = 500;
 const MOST_KEYS = 1_000;
+const MOST_CANCELS = 500;
+/** Each look goes through all orders to cancel. */
+const CANCELS_EVERY_MS = 60_000;
 /** Of each kind and round: upkeep must not keep recording waiting. */
 const MOST_STEPS = 20;
 const HOUR_MS = 3_600_000;
@@ -45,12 +48,18 @@ const DAY_MS = 24 * HOUR_MS;
 const flowAgeMs = DAY_MS;
 const endedSourceAgeMs = DAY_MS;
 const silentSourceAgeMs = 30 * DAY_MS;
+/**
+ * A delivery whose end is recorded, but which was not acked because its worker died, comes again. By then its broker has noticed; were
+ * the order to cancel it forgotten, it would run.
+ */
+const endedCancelAgeMs = 600_000;
 const orphanedCancelAgeMs = 7 * DAY_MS;
 
 export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { ledgers, retention, idempotency, clock, log } = options;
   const stopping = new AbortController();
   let countedAtMs = Number.NEGATIVE_INFINITY;
+  let cancelsAtMs = Number.NEGATIVE_INFINITY;
   let overCountMs: number | undefined;
   let deletedJobs = 0;
   let running: Promise<void> | undefined;
@@ -90,6 +99,14 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     }
   }
 
+  async function forgetCancels(nowMs: number): Promise<void> {
+    if (nowMs - cancelsAtMs < CANCELS_EVERY_MS) return;
+    cancelsAtMs = nowMs;
+    await inSteps(MOST_CANCELS, () =>
+      retention.deleteCancels(nowMs - endedCancelAgeMs, nowMs - orphanedCancelAgeMs, MOST_CANCELS),
+    );
+  }
+
   /** Goes on as long as a step finds as much as it may take. */
   async function inSteps(most: number, step: () => Promise<number>): Promise<void> {
     for (let taken = 0; taken < MOST_STEPS && !stopping.signal.aborted; taken++) {
@@ -102,7 +119,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     await makeUpBooks();
     await deleteJobs();
     await retention.deleteFlow(nowMs - flowAgeMs);
-    await retention.deleteCancels(nowMs - orphanedCancelAgeMs);
+    await forgetCancels(nowMs);
     await inSteps(MOST_KEYS, () => idempotency.sweep(nowMs, MOST_KEYS));
     await ledgers.forget(nowMs - endedSourceAgeMs, nowMs - silentSourceAgeMs, randomUUID());
   }

@@ -1,6 +1,8 @@
 /** What the audit reads, in SQL. What must fit together is read by one statement, which sees one moment. */
 import { type RawBuilder, sql as raw } from 'kysely';
 import { hasEnded, type State, states } from '../job/state.js';
+import { select } from './builders.js';
+import { idsIn } from './jobs.js';
 import { type BatchCount, decodeGaps, type Ledger } from './ledgers.js';
 import type { Sql } from './sql.js';
 
@@ -42,12 +44,19 @@ export interface AuditReader {
   edited(limit: number): Promise<{ readonly count: number; readonly rows: readonly EditedRow[] }>;
   /** Rows that have not ended. */
   openByQueue(): Promise<readonly { readonly queue: string; readonly count: number }[]>;
-  /** Of these, the ones from before that moment that are not edited, oldest first; of those that were last seen delayed, the ones due before the second moment. */
-  openBefore(
-    beforeMs: number,
-    dueBeforeMs: number,
-    limit: number,
-  ): Promise<{ readonly count: number; readonly ids: readonly string[] }>;
+  /** Of these, the oldest ones that are not edited. */
+  open(limit: number): Promise<readonly OpenRow[]>;
+  /** Of these ids, the rows that have not ended and are not edited. */
+  openAmong(ids: readonly string[]): Promise<readonly OpenRow[]>;
+}
+
+/** A row that has not ended. Whatever is recorded of its job changes position or tie. */
+export interface OpenRow {
+  readonly id: string;
+  readonly position: number;
+  readonly tie: number;
+  readonly state: string;
+  readonly dueAtMs: number;
 }
 
 interface Line {
@@ -82,7 +91,17 @@ const isEdited: RawBuilder<boolean> = raw`(
   OR attempt <> position % ${raw.lit(FINALITY)} / 8
 )`;
 
-export function createAuditReader({ build, read }: Sql): AuditReader {
+export function createAuditReader(sql: Sql): AuditReader {
+  const { build, read } = sql;
+
+  function openRows() {
+    return build
+      .selectFrom('sluice_jobs')
+      .select(['id', 'position', 'tie', 'state', 'due_at_ms as dueAtMs'])
+      .where('state', 'in', openStates)
+      .where(raw<boolean>`NOT ${isEdited}`);
+  }
+
   return {
     async books() {
       // Columns in the order of `Line`. Both databases take a number for a bigint and a name from the first SELECT.
@@ -132,30 +151,10 @@ export function createAuditReader({ build, read }: Sql): AuditReader {
       );
     },
 
-    async openBefore(beforeMs, dueBeforeMs, limit) {
-      const old = build
-        .selectFrom('sluice_jobs')
-        .where('state', 'in', openStates)
-        // Ids begin with the time of acceptance. A replay keeps the id, and is due when it was asked for.
-        .where('id', '<', idsFrom(beforeMs))
-        .where(({ or, eb }) => or([eb('run', '=', 1), eb('due_at_ms', '<', beforeMs)]))
-        .where(({ or, eb }) =>
-          or([eb('state', 'not in', ['scheduled', 'retrying']), eb('due_at_ms', '<', dueBeforeMs)]),
-        )
-        .where(raw<boolean>`NOT ${isEdited}`);
-      const [counted] = await read<{ readonly count: number }>(
-        old.select(({ fn }) => fn.countAll<number>().as('count')).compile(),
-      );
-      const rows = await read<{ readonly id: string }>(old.select('id').orderBy('id').limit(limit).compile());
-      return { count: counted?.count ?? 0, ids: rows.map(({ id }) => id) };
-    },
-  };
-}
+    open: (limit) => select(sql, openRows().orderBy('id').limit(limit)),
 
-/** Less than every UUID v7 of that moment and later ones. */
-export function idsFrom(ms: number): string {
-  const hex = Math.max(0, ms).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+    openAmong: (ids) => select(sql, openRows().where('id', 'in', idsIn(sql, ids)).orderBy('id')),
+  };
 }
 
 function booksOf(lines: readonly Line[]): Books {

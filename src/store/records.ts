@@ -1,15 +1,12 @@
 /** What the recorder writes: rows merged in SQL by the rule of `job/fold`, so that several recorders may write at once, in any order. */
 import type { AttemptRow, JobRow, PayloadRow } from '../job/fold.js';
 import type { Clock } from '../runtime/clock.js';
-import { runHasEnded } from './cancels.js';
 import type { Sql, Statement } from './sql.js';
 import type { Recording, Records } from './store.js';
 import { createUpsert } from './upserts.js';
 
 type Receipt = Recording['receipts'][number];
 type Flow = Recording['flow'][number];
-
-const CANCELS_EVERY_MS = 10_000;
 
 export function createRecords(sql: Sql, clock: Clock): Records {
   const statementsOf = createRecordStatements(sql);
@@ -165,14 +162,6 @@ export function createRecordStatements(
       set: Object.fromEntries(flowCounts.map((name) => [name, `sluice_flow.${name} + excluded.${name}`])),
     },
   });
-  let cancelsAtMs = Number.NEGATIVE_INFINITY;
-
-  /** Orders to cancel what has ended meanwhile. A handful as a rule, so this is done with a recording now and then. */
-  function forgetCancels(nowMs: number): Statement[] {
-    if (nowMs - cancelsAtMs < CANCELS_EVERY_MS) return [];
-    cancelsAtMs = nowMs;
-    return [sql.build.deleteFrom('sluice_cancels').where(runHasEnded).compile()];
-  }
 
   return (recording, nowMs) => [
     ...jobs(recording.rows),
@@ -180,7 +169,6 @@ export function createRecordStatements(
     ...payloads(recording.payloads),
     ...batches(recording.receipts.toSorted(bySource)),
     ...sources(newestOf(recording.receipts).map((receipt) => ({ ...receipt, nowMs }))),
-    ...forgetCancels(nowMs),
     // Last, as every recorder changes the same few rows: the others wait for them until the commit.
     ...flow(sumsOf(recording.flow)),
   ];

@@ -2,7 +2,6 @@
 import { sql as raw } from 'kysely';
 import type { QueueOrder } from '../job/orders.js';
 import { select } from './builders.js';
-import { runHasEnded } from './cancels.js';
 import { jobColumns, jobOf, type StoredJob } from './rows.js';
 import type { Sql } from './sql.js';
 import type { Registers } from './store.js';
@@ -16,7 +15,7 @@ export function createRegisters(sql: Sql): Registers {
       // One statement is one snapshot on both databases.
       const rows = await sql.read<OrderRow>(
         raw`select 'cancel' as kind, id as name, run, 0 as is_paused, null as concurrency, null as purged_through_ms
-          from sluice_cancels where not ${runHasEnded}
+          from sluice_cancels
           union all select 'queue', queue, 0, is_paused, concurrency, purged_through_ms from sluice_queue_orders`.compile(
           build,
         ),

@@ -1,12 +1,11 @@
 /** What the store forgets, in SQL: small steps, each one transaction, safe when several recorders take them at once. */
 import { type OnConflictBuilder, sql as raw } from 'kysely';
-import { hasEnded, type State, states } from '../job/state.js';
+import type { State } from '../job/state.js';
 import type { Sql, Statement } from './sql.js';
 import type { Database } from './tables.js';
 
 /** Finished, and nobody needs to look at them again. Dead jobs are not among them: they wait for a person. */
 export const settledStates = ['succeeded', 'cancelled', 'discarded'] as const satisfies readonly State[];
-const endedStates = states.filter(hasEnded);
 
 export interface Retention {
   /** Before when settled jobs have to have finished to be beyond the newest `jobs` of them; undefined when there are no more than that. */
@@ -18,8 +17,11 @@ export interface Retention {
   deleteJobs(among: readonly State[], finishedBeforeMs: number, limit: number): Promise<number>;
   /** Deletes buckets from before then. */
   deleteFlow(beforeMs: number): Promise<void>;
-  /** Deletes cancel requests whose run has ended; those without a row once they were asked for before then. */
-  deleteCancels(orphansBeforeMs: number): Promise<void>;
+  /**
+   * Deletes cancel requests whose run ended before `endedBeforeMs`, and those without a row that were asked for before
+   * `orphansBeforeMs`. How many: less than `limit` when no more are left.
+   */
+  deleteCancels(endedBeforeMs: number, orphansBeforeMs: number, limit: number): Promise<number>;
 }
 
 export function createRetention({ dialect, build, read, write }: Sql): Retention {
@@ -138,35 +140,38 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
       await write([build.deleteFrom('sluice_flow').where('bucket_ms', '<', beforeMs).compile()]);
     },
 
-    async deleteCancels(orphansBeforeMs) {
-      const ended = build
-        .deleteFrom('sluice_cancels')
-        .where(({ exists, selectFrom }) =>
-          exists(
-            selectFrom('sluice_jobs as job')
-              .select('job.id')
-              .whereRef('job.id', '=', 'sluice_cancels.id')
-              .where(({ or, and, eb }) =>
+    async deleteCancels(endedBeforeMs, orphansBeforeMs, limit) {
+      // Looked for beside what is written: with many orders that takes a while.
+      const over = await read<{ readonly id: string; readonly run: number }>(
+        build
+          .selectFrom('sluice_cancels as asked')
+          .leftJoin('sluice_jobs as job', 'job.id', 'asked.id')
+          .select(['asked.id', 'asked.run'])
+          .where(({ or, and, eb }) =>
+            or([
+              and([eb('job.id', 'is', null), eb('asked.at_ms', '<', orphansBeforeMs)]),
+              and([
+                eb('asked.at_ms', '<', endedBeforeMs),
                 or([
-                  eb('job.run', '>', eb.ref('sluice_cancels.run')),
-                  and([eb('job.run', '=', eb.ref('sluice_cancels.run')), eb('job.state', 'in', endedStates)]),
+                  eb('job.run', '>', eb.ref('asked.run')),
+                  and([
+                    eb('job.run', '=', eb.ref('asked.run')),
+                    eb('job.finished_at_ms', '<', endedBeforeMs),
+                  ]),
                 ]),
-              ),
+              ]),
+            ]),
+          )
+          .limit(limit)
+          .compile(),
+      );
+      if (over.length > 0)
+        await write(
+          over.map(({ id, run }) =>
+            build.deleteFrom('sluice_cancels').where('id', '=', id).where('run', '=', run).compile(),
           ),
-        )
-        .compile();
-      const orphans = build
-        .deleteFrom('sluice_cancels')
-        .where('at_ms', '<', orphansBeforeMs)
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('sluice_jobs as job').select('job.id').whereRef('job.id', '=', 'sluice_cancels.id'),
-            ),
-          ),
-        )
-        .compile();
-      await write([ended, orphans]);
+        );
+      return over.length;
     },
   };
 }

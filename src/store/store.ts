@@ -139,7 +139,7 @@ export interface DeadGroup {
 export interface Registers {
   /** One consistent snapshot for the workers. */
   orders(): Promise<Orders>;
-  /** Idempotent. Forgotten once the run has ended and is recorded. */
+  /** Idempotent. Forgotten some time after the run has ended and is recorded: its delivery may still come again. */
   cancel(id: string, run: number, atMs: number): Promise<void>;
   /** When it was asked for, or undefined. */
   cancelRequestedAt(id: string, run: number): Promise<number | undefined>;

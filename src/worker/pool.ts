@@ -35,7 +35,7 @@ export interface PoolOptions {
   readonly random: () => number;
   readonly observer: JobObserver;
   readonly events: Pick<EventSender, 'tell' | 'record'>;
-  /** RESULT_MAX_BYTES, from 1: what is kept of a result. */
+  /** RESULT_MAX_BYTES, from 0: what is kept of a result. */
   readonly resultMaxBytes: number;
   /** The registers that workers obey. @throws when the store cannot be read */
   readonly readOrders: () => Promise<Orders>;
@@ -90,9 +90,10 @@ export function createPool(options: PoolOptions): Pool {
   const lines = options.queues.map((queue) =>
     createQueueLine({
       ...queue,
-      prefetchFor: (concurrency) =>
+      prefetchFor: (concurrency, measured) =>
         prefetchOf({
           concurrency,
+          measured,
           timeoutMs: defaults.timeoutMs,
           consumerTimeoutMs,
           override: options.prefetch,

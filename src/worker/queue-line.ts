@@ -9,16 +9,20 @@ import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Executor, Held } from './execute.js';
 import type { Gate } from './gate.js';
+import { createJobTime, type Measured } from './job-time.js';
 import { createWaitingLine, type PerLane } from './lane.js';
-import { totalPrefetch } from './prefetch.js';
+import { differs, totalPrefetch } from './prefetch.js';
 
 const TRY_AGAIN_MS = 1000;
+/** How often the prefetch is held against the time that jobs take. */
+const REVIEW_MS = 500;
 
 export interface QueueLineOptions {
   readonly name: string;
   /** Handlers that run at the same time, unless ordered otherwise. */
   readonly concurrency: number;
-  readonly prefetchFor: (concurrency: number) => PerLane<number>;
+  /** `measured`: undefined until a job has ended here. */
+  readonly prefetchFor: (concurrency: number, measured: Measured | undefined) => PerLane<number>;
   readonly broker: Pick<Broker, 'consume'>;
   readonly executor: Executor;
   readonly gate: Gate;
@@ -68,7 +72,10 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
   const slots = pLimit(options.concurrency);
   const consumers = new Map<Lane, Consumer>();
   let isPaused = false;
-  let prefetch = prefetchFor(options.concurrency);
+  const jobTime = createJobTime(clock);
+  let measured: Measured | undefined;
+  let reviewedAtMs = clock.now();
+  let prefetch = prefetchFor(options.concurrency, measured);
   /** With which the consumers were opened. */
   let consumed: PerLane<number> | undefined;
   let isOpen = false;
@@ -95,7 +102,27 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
     while (gate.isClosed) await gate.opened();
     if (isPaused || stopping.aborted) return;
     const held = waiting.takeBest();
-    if (held !== undefined) await begin(held);
+    if (held === undefined) return;
+    const ended = jobTime.began();
+    await begin(held);
+    ended();
+    review();
+  }
+
+  /** Now and then, whenever there is an occasion: fast jobs need more in hand, slow ones must not be hoarded. */
+  function review(): void {
+    const sinceMs = clock.now() - reviewedAtMs;
+    if (sinceMs >= 0 && sinceMs < REVIEW_MS) return;
+    reviewedAtMs = clock.now();
+    measured = jobTime.look();
+    const derived = prefetchFor(slots.concurrency, measured);
+    if (!differs(derived, prefetch)) return;
+    log.debug(
+      { queue: name, ...measured, prefetch: derived },
+      'the prefetch follows the time that jobs take',
+    );
+    prefetch = derived;
+    void next(followInTheEnd);
   }
 
   async function begin(held: Held): Promise<void> {
@@ -200,12 +227,13 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
       return next(follow);
     },
     ask(wish) {
+      review();
       const concurrency = wish.concurrency ?? options.concurrency;
       if (wish.isPaused === isPaused && concurrency === slots.concurrency) return;
       log.info({ queue: name, isPaused: wish.isPaused, concurrency }, 'a queue is worked on as ordered');
       if (concurrency !== slots.concurrency) {
         slots.concurrency = concurrency;
-        const derived = prefetchFor(concurrency);
+        const derived = prefetchFor(concurrency, measured);
         if (lanes.some((lane) => derived[lane] !== prefetch[lane])) prefetch = derived;
       }
       const wasPaused = isPaused;

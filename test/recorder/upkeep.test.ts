@@ -41,6 +41,17 @@ describe('the upkeep', () => {
     expect(late.calls).to.deep.include(['delete', 'dead', late.clock.now() - 30 * DAY_MS]);
   });
 
+  it('forgets orders to cancel once a minute, some time after their runs have ended', async () => {
+    const { clock, upkeep, calls } = begin();
+    const at = clock.now();
+    await upkeep.round();
+    await upkeep.round();
+    expect(calls.filter(([what]) => what === 'cancels')).to.deep.equal([['cancels', at - 600_000]]);
+    await clock.advance(60_000);
+    await upkeep.round();
+    expect(calls.filter(([what]) => what === 'cancels')).to.have.lengthOf(2);
+  });
+
   it('goes on in the same round while there is more, within bounds', async () => {
     const { upkeep, calls } = begin({ found: 500 });
     await upkeep.round();
@@ -74,7 +85,10 @@ function begin({ overCountMs, found = 0 }: Setup = {}) {
         return found;
       },
       async deleteFlow() {},
-      async deleteCancels() {},
+      async deleteCancels(endedBeforeMs) {
+        calls.push(['cancels', endedBeforeMs]);
+        return 0;
+      },
     },
     idempotency: {
       async sweep() {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { sql as raw } from 'kysely';
+import pg from 'pg';
 import type { EventBatch } from '../../src/job/event.js';
 import { enter } from '../../src/recorder/ledger.js';
 import { createAuditReader } from '../../src/store/audit.js';
@@ -91,15 +92,43 @@ for (const [engine, makeStores] of everyEngine) {
       expect(await createRetention(store.sql).deleteJobs(['dead'], FAR_MS, 10)).to.equal(0);
     });
 
-    it('forgets cancel requests of runs that have ended, and no others', async () => {
+    it('forgets cancel requests some time after their runs have ended, and no others', async () => {
       const store = await stores.open();
-      await record(store, batchOf(a, 1, [accepted(1), accepted(2), succeeded(2)]));
-      for (const n of [1, 2, 3]) await store.registers.cancel(idOf(n), 1, 1_000);
-      await createRetention(store.sql).deleteCancels(500);
-      expect(await rowsOf(store, 'sluice_cancels', 'id')).to.have.members([idOf(1), idOf(3)]);
-      await createRetention(store.sql).deleteCancels(2_000);
-      expect(await rowsOf(store, 'sluice_cancels', 'id')).to.deep.equal([idOf(1)]);
+      const ended = succeeded(2, { atMs: 1_500 });
+      await record(store, batchOf(a, 1, [accepted(1), accepted(2), ended, { ...accepted(4), run: 2 }]));
+      for (const n of [1, 2, 3, 4]) await store.registers.cancel(idOf(n), 1, 1_000);
+      const left = async (endedBeforeMs: number, orphansBeforeMs: number) => {
+        await createRetention(store.sql).deleteCancels(endedBeforeMs, orphansBeforeMs, 10);
+        return rowsOf(store, 'sluice_cancels', 'id');
+      };
+      expect(await left(1_000, 500)).to.have.members([1, 2, 3, 4].map(idOf));
+      expect(await left(1_500, 500)).to.have.members([1, 2, 3].map(idOf));
+      expect(await left(1_501, 500)).to.have.members([1, 3].map(idOf));
+      expect(await left(1_501, 2_000)).to.deep.equal([idOf(1)]);
     });
+
+    it('still orders to cancel what has just ended: its delivery may come again', async () => {
+      const store = await stores.open();
+      await store.registers.cancel(idOf(1), 1, 1_000);
+      await record(store, batchOf(a, 1, [accepted(1), succeeded(1)]));
+      expect((await store.registers.orders()).cancels).to.deep.equal([{ id: idOf(1), run: 1 }]);
+    });
+
+    if (engine === 'PostgreSQL')
+      it('passes over jobs that another transaction has locked', async () => {
+        const store = await stores.open();
+        await record(store, batchOf(a, 1, [succeeded(1), succeeded(2), succeeded(3)]));
+        const client = new pg.Client(stores.urlOf?.(store));
+        await client.connect();
+        try {
+          await client.query('begin');
+          await client.query('select 1 from sluice_jobs where id = $1 for update', [idOf(1)]);
+          expect(await createRetention(store.sql).deleteJobs(['succeeded'], FAR_MS, 2)).to.equal(2);
+          expect(await rowsOf(store, 'sluice_jobs', 'id')).to.deep.equal([idOf(1)]);
+        } finally {
+          await client.end();
+        }
+      });
 
     it('makes up the books of a source once, however many recorders do so at once', async () => {
       const store = await stores.open();

@@ -19,7 +19,7 @@ describe('the prefetch', () => {
   it('holds what runs, what runs next, and what has ended but is not recorded yet', () => {
     const quick = (concurrency: number) =>
       prefetchOf({ concurrency, timeoutMs: 1000, consumerTimeoutMs: Number.POSITIVE_INFINITY }).low;
-    expect(quick(1)).to.equal(1 + 32 + 20);
+    expect(quick(1)).to.equal(1 + 20 + 20);
     expect(quick(10)).to.equal(10 + 32 + 200);
     expect(quick(100)).to.equal(2 * 100 + 256);
     expect(quick(1000)).to.equal(2 * 1000 + 256);
@@ -27,6 +27,15 @@ describe('the prefetch', () => {
 
   it('falls to the concurrency when jobs may take very long', () => {
     expect(prefetchOf({ ...usual, timeoutMs: 3_600_000 })).to.deep.equal({ high: 10, normal: 10, low: 10 });
+  });
+
+  it('follows the time that jobs take: fast ones need many in hand, slow ones are not hoarded', () => {
+    const seen = (concurrency: number, meanMs: number, slowestMs: number) =>
+      prefetchOf({ ...usual, concurrency, measured: { meanMs, slowestMs } });
+    expect(seen(1, 0.2, 1)).to.deep.equal({ high: 41, normal: 41, low: 41 });
+    expect(seen(10, 0.2, 1)).to.deep.equal({ high: 242, normal: 242, low: 242 });
+    expect(seen(10, 5_000, 5_000)).to.deep.equal({ high: 30, normal: 30, low: 30 });
+    expect(seen(10, 60_000, 600_000)).to.deep.equal({ high: 10, normal: 10, low: 10 });
   });
 
   it('is what the setting says', () => {

@@ -232,3 +232,44 @@ describe('a concurrency that is ordered', () => {
     expect(open()).to.deep.equal(before);
   });
 });
+
+describe('the prefetch of a queue', () => {
+  async function ended(bench: Awaited<ReturnType<typeof setup>>, count: number, ms: number): Promise<void> {
+    const before = bench.script.calls.length;
+    for (let n = 0; n < count; n++) bench.broker.deliver(jobOf());
+    for (let n = 0; n < count; n++) {
+      const call = await bench.script.call(before + n);
+      await bench.clock.advance(ms);
+      call.resolve();
+      await turns();
+    }
+  }
+
+  it('grows when jobs are seen to be fast, and what waits is not returned', async () => {
+    const bench = await setup(1);
+    expect(bench.open()).to.include.members(['default.high 5', 'default.normal 3', 'default.low 1']);
+    await ended(bench, 5, 1);
+    await bench.clock.advance(500);
+    const waits = [bench.broker.deliver(jobOf()), bench.broker.deliver(jobOf())];
+    (await bench.script.call(5)).resolve();
+    await turns();
+    expect(bench.open()).to.include.members(['default.high 41', 'default.normal 41', 'default.low 41']);
+    expect(bench.open()).to.have.length(6);
+    expect(waits[1]?.asked).to.deep.equal([]);
+    await bench.script.call(6);
+  });
+
+  it('shrinks when they turn out to be slow, also while one of them runs for long', async () => {
+    const bench = await setup(1);
+    await ended(bench, 6, 100);
+    expect(bench.open()).to.include('default.high 3');
+    expect(bench.open()).to.include('default.low 3');
+    bench.broker.deliver(jobOf());
+    await bench.script.call(6);
+    await bench.clock.advance(50_000);
+    await turns();
+    expect(bench.open()).to.include('default.low 1');
+    expect(bench.pool.stats.queues[0]).to.include({ active: 1 });
+    expect(bench.open()).to.have.length(6);
+  });
+});

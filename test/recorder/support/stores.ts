@@ -12,6 +12,8 @@ import { freshDatabase } from '../../support/postgres.js';
 export interface Stores {
   /** A started, empty store; another one on the same data with `beside`. */
   open(beside?: SqlStore): Promise<SqlStore>;
+  /** Of PostgreSQL: where it is. */
+  urlOf?(store: SqlStore): string | undefined;
   /** Stops those that were opened since, and removes their files. */
   close(): Promise<void>;
 }
@@ -50,6 +52,7 @@ export function postgresStores(): Stores {
       urls.set(store, url);
       return store;
     },
+    urlOf: (store) => urls.get(store),
     async close() {
       for (const store of urls.keys()) await store.stop();
       urls.clear();
