@@ -13,7 +13,7 @@ import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
 import { type AboutJob, type EventBatch, type EventKind, type JobEvent, sourceRoles } from './event.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { jobTypePattern, type Lane, lanes, queueNamePattern } from './job.js';
+import { jobTypePattern, type Lane, lanes, lastMs, queueNamePattern } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
@@ -63,7 +63,7 @@ function fieldsOf(event: JobEvent, name: number, at: number): Fields {
       return fields;
     case 'accepted':
       fields.push(event.maxAttempts ?? null, since(event.expiresAtMs), event.traceId ?? null);
-      fields.push(event.payload ?? null, event.isAgain ?? null);
+      fields.push(event.payload ?? null, event.isAgain ?? null, event.timeoutMs ?? null);
       break;
     case 'progressed':
       fields.push(event.step, event.percent, event.note ?? null);
@@ -156,7 +156,7 @@ function eventOf(fields: Fields, where: string, names: readonly Name[], at: numb
   if (name === undefined) fail(`${where}: name ${place} is not in names`);
   const timeOf = (value: unknown, what: string): number => {
     const timeMs = at + whole(value, `${where}: ${what}`, Number.MIN_SAFE_INTEGER);
-    return whole(timeMs, `${where}: ${what}`, 0);
+    return whole(timeMs, `${where}: ${what}`, 0, lastMs);
   };
   const about: AboutJob = {
     id,
@@ -168,7 +168,7 @@ function eventOf(fields: Fields, where: string, names: readonly Name[], at: numb
     dueAtMs: timeOf(due, 'due'),
     atMs: timeOf(time, 'time'),
   };
-  const [first, second, third, fourth, fifth] = fields.slice(7);
+  const [first, second, third, fourth, fifth, sixth] = fields.slice(7);
   const startOf = (value: unknown): number => timeOf(value, 'start');
   const payloadOf = (value: unknown): string => text(value, `${where}: payload`);
   const failureOf = (value: unknown): Failure => failureIn(value, `${where}: failure`);
@@ -179,10 +179,12 @@ function eventOf(fields: Fields, where: string, names: readonly Name[], at: numb
       const expiresAtMs = given(second, (value) => timeOf(value, 'expiry'));
       const traceId = given(third, (value) => text(value, `${where}: traceId`));
       const payload = given(fourth, payloadOf);
+      const timeoutMs = given(sixth, (value) => whole(value, `${where}: timeoutMs`, 1));
       return {
         ...about,
         kind,
         ...(maxAttempts !== undefined && { maxAttempts }),
+        ...(timeoutMs !== undefined && { timeoutMs }),
         ...(expiresAtMs !== undefined && { expiresAtMs }),
         ...(traceId !== undefined && { traceId }),
         ...(payload !== undefined && { payload }),
