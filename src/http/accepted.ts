@@ -27,6 +27,7 @@ export function createAcceptedEvents(options: {
       atMs: acceptedAtMs(job),
     };
     if (job.maxAttempts !== undefined) event.maxAttempts = job.maxAttempts;
+    if (job.timeoutMs !== undefined) event.timeoutMs = job.timeoutMs;
     if (job.expiresAtMs !== undefined) event.expiresAtMs = job.expiresAtMs;
     if (job.traceparent !== undefined) event.traceId = traceIdOf(job.traceparent);
     if (recordPayload) event.payload = job.body.toString('utf8');

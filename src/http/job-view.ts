@@ -23,6 +23,7 @@ export function rowOfRecent(job: RecentJob): JobRow {
     lane: job.lane,
     isAccepted: true,
     maxAttempts: job.maxAttempts ?? null,
+    timeoutMs: null,
     expiresAtMs: job.expiresAtMs ?? null,
     traceId: job.traceparent === undefined ? null : traceIdOf(job.traceparent),
     position: 0,

@@ -5,7 +5,7 @@
  */
 import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
-import { acceptedAtMs, type Job, jobTypePattern, type Lane } from './job.js';
+import { acceptedAtMs, type Job, jobTypePattern, type Lane, lastMs } from './job.js';
 import type { Death } from './outcome.js';
 
 /** A message as any AMQP client sees it, without a type of any client library. */
@@ -65,7 +65,7 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
   const optional = {
     maxAttempts: wholeNumber(headers, 'sluice-max-attempts', 1),
     timeoutMs: wholeNumber(headers, 'sluice-timeout-ms', 1),
-    expiresAtMs: wholeNumber(headers, 'sluice-expires-ms', 0),
+    expiresAtMs: wholeNumber(headers, 'sluice-expires-ms', 0, lastMs),
     traceparent: text(headers, 'traceparent'),
     tracestate: text(headers, 'tracestate'),
   };
@@ -77,7 +77,7 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
     body: envelope.body,
     run: wholeNumber(headers, 'sluice-run', 1) ?? 1,
     attempt: wholeNumber(headers, 'sluice-attempt', 1) ?? 1,
-    dueAtMs: wholeNumber(headers, 'sluice-due-ms', 0) ?? acceptedAtMs({ id }),
+    dueAtMs: wholeNumber(headers, 'sluice-due-ms', 0, lastMs) ?? acceptedAtMs({ id }),
     ...given(optional),
   };
 }
@@ -88,11 +88,16 @@ function given<T extends object>(fields: T): Given<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
-function wholeNumber(headers: Envelope['headers'], name: string, least: number): number | undefined {
+function wholeNumber(
+  headers: Envelope['headers'],
+  name: string,
+  least: number,
+  greatest = Number.MAX_SAFE_INTEGER,
+): number | undefined {
   const value = headers[name];
   if (value === undefined || value === null) return undefined;
-  if (!Number.isSafeInteger(value) || Number(value) < least) {
-    throw new Undecodable(`header ${name} must be a whole number from ${least}`);
+  if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > greatest) {
+    throw new Undecodable(`header ${name} must be a whole number from ${least} to ${greatest}`);
   }
   return Number(value);
 }

@@ -13,7 +13,7 @@ import { validate as isUuid } from 'uuid';
 import { Undecodable } from './errors.js';
 import { type AboutJob, type EventBatch, type EventKind, type JobEvent, sourceRoles } from './event.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { jobTypePattern, type Lane, lanes, queueNamePattern } from './job.js';
+import { jobTypePattern, type Lane, lanes, lastMs, queueNamePattern } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
@@ -66,7 +66,7 @@ function fieldsOf(event: JobEvent, name: number, at: number): Fields {
       return fields;
     case 'accepted':
       fields.push(event.maxAttempts ?? null, since(event.expiresAtMs), event.traceId ?? null);
-      fields.push(event.payload ?? null, event.isAgain ?? null);
+      fields.push(event.payload ?? null, event.isAgain ?? null, event.timeoutMs ?? null);
       break;
     case 'progressed':
       fields.push(event.step, event.percent, event.note ?? null);
@@ -205,7 +205,7 @@ function eventOf(value: unknown, index: number, names: NameAt, at: number): JobE
 }
 
 function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
-  const [code, id, place, run, attempt, due, time, first, second, third, fourth, fifth] = fields;
+  const [code, id, place, run, attempt, due, time, first, second, third, fourth, fifth, sixth] = fields;
   const kind = kinds[whole(code, 'kind', 0)];
   if (kind === undefined) fail(`kind ${code} is not known here`);
   if (typeof id !== 'string' || !uuidOfVersion7.test(id)) fail('id must be a UUID of version 7');
@@ -230,6 +230,7 @@ function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
       if (isGiven(third)) event.traceId = text(third, 'traceId');
       if (isGiven(fourth)) event.payload = text(fourth, 'payload');
       if (fifth === true) event.isAgain = true;
+      if (isGiven(sixth)) event.timeoutMs = whole(sixth, 'timeoutMs', 1);
       return event;
     }
     case 'started':
@@ -277,7 +278,7 @@ function isGiven(value: unknown): boolean {
 }
 
 function timeOf(at: number, value: unknown, what: string): number {
-  return whole(at + whole(value, what, Number.MIN_SAFE_INTEGER), what, 0);
+  return whole(at + whole(value, what, Number.MIN_SAFE_INTEGER), what, 0, lastMs);
 }
 
 function failureIn(value: unknown): Failure {

@@ -24,6 +24,7 @@ export type JobEvent = AboutJob &
     | {
         readonly kind: 'accepted';
         readonly maxAttempts?: number;
+        readonly timeoutMs?: number;
         readonly expiresAtMs?: number;
         readonly traceId?: string;
         /** JSON text; only where RECORD_PAYLOAD asks for it. */

@@ -17,6 +17,7 @@ export interface JobRow {
   /** An `accepted` event was seen; otherwise another event implied it. */
   readonly isAccepted: boolean;
   readonly maxAttempts: number | null;
+  readonly timeoutMs: number | null;
   readonly expiresAtMs: number | null;
   readonly traceId: string | null;
 
@@ -107,6 +108,7 @@ export function mergeRows(a: JobRow, b: JobRow): JobRow {
     ...winner,
     isAccepted: a.isAccepted || b.isAccepted,
     maxAttempts: greater(a.maxAttempts, b.maxAttempts),
+    timeoutMs: greater(a.timeoutMs, b.timeoutMs),
     expiresAtMs: greater(a.expiresAtMs, b.expiresAtMs),
     traceId: greater(a.traceId, b.traceId),
     progressPosition: progress.progressPosition,
@@ -215,6 +217,7 @@ function rowOf(event: JobEvent): JobRow {
     lane,
     isAccepted: accepted !== undefined,
     maxAttempts: accepted?.maxAttempts ?? null,
+    timeoutMs: accepted?.timeoutMs ?? null,
     expiresAtMs: accepted?.expiresAtMs ?? null,
     traceId: accepted?.traceId ?? null,
     position: positionOf(run, said.finality, attempt, said.rank),

@@ -34,6 +34,9 @@ export interface Job {
   readonly tracestate?: string;
 }
 
+/** The last moment that a date can say, in ms since the epoch (ECMA-262, section 21.4.1.1): a later one could be shown to nobody. */
+export const lastMs = 8_640_000_000_000_000;
+
 /** The time of acceptance, read from the id (UUID v7), in ms since the epoch. */
 export function acceptedAtMs(job: Pick<Job, 'id'>): number {
   return Number.parseInt(job.id.slice(0, 8) + job.id.slice(9, 13), 16);

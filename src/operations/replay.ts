@@ -97,7 +97,7 @@ function bytesOf(payload: string | undefined): Buffer | undefined {
 
 /** Due at once. A deadline that has passed would end it before its first attempt, so it is dropped. */
 function nextRun(row: JobRow, body: Buffer, nowMs: number): Job {
-  const { id, type, queue, lane, run, maxAttempts, expiresAtMs } = row;
+  const { id, type, queue, lane, run, maxAttempts, timeoutMs, expiresAtMs } = row;
   return {
     id,
     type,
@@ -108,6 +108,7 @@ function nextRun(row: JobRow, body: Buffer, nowMs: number): Job {
     attempt: 1,
     dueAtMs: nowMs,
     ...(maxAttempts === null ? {} : { maxAttempts }),
+    ...(timeoutMs === null ? {} : { timeoutMs }),
     ...(expiresAtMs === null || expiresAtMs <= nowMs ? {} : { expiresAtMs }),
   };
 }

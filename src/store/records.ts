@@ -32,6 +32,7 @@ export function createRecordStatements(
       id: (row) => row.id,
       is_accepted: (row) => (row.isAccepted ? 1 : 0),
       max_attempts: (row) => row.maxAttempts,
+      timeout_ms: (row) => row.timeoutMs,
       expires_at_ms: (row) => row.expiresAtMs,
       trace_id: (row) => row.traceId,
       type: (row) => row.type,
@@ -59,6 +60,7 @@ export function createRecordStatements(
       set: {
         is_accepted: greater('is_accepted'),
         max_attempts: greaterOrOnly('max_attempts'),
+        timeout_ms: greaterOrOnly('timeout_ms'),
         expires_at_ms: greaterOrOnly('expires_at_ms'),
         trace_id: greaterOrOnly('trace_id'),
         ...groupOf(isLater, [

@@ -193,5 +193,8 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       PRIMARY KEY (redrive, job, run)
     ) ${end};
     `,
+    `
+    ALTER TABLE sluice_jobs ADD COLUMN timeout_ms ${big};
+    `,
   ];
 }

@@ -29,6 +29,7 @@ export interface JobsTable {
   lane: string;
   is_accepted: number;
   max_attempts: number | null;
+  timeout_ms: number | null;
   expires_at_ms: number | null;
   trace_id: string | null;
   position: number;

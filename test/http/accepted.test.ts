@@ -30,6 +30,7 @@ describe('the events of accepted jobs', () => {
       kind: 'accepted',
       atMs: acceptedAtMs(job),
       maxAttempts: 3,
+      timeoutMs: 9,
       expiresAtMs: 5,
       traceId: '0af7651916cd43dd8448eb211c80319c',
       isAgain: true,

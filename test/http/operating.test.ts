@@ -84,7 +84,7 @@ describe('operating on jobs over HTTP', () => {
         const expiresAtMs = clock.now() + 60_000;
         const id = put(
           store,
-          { state, run: 2, attempt: 5, lane: 'high', maxAttempts: 9, expiresAtMs },
+          { state, run: 2, attempt: 5, lane: 'high', maxAttempts: 9, timeoutMs: 5, expiresAtMs },
           '{"a":1}',
         );
         const reply = await post(`/v1/jobs/${id}/replay`);
@@ -100,7 +100,13 @@ describe('operating on jobs over HTTP', () => {
           dueAtMs: clock.now(),
         };
         const body = Buffer.from('{"a":1}');
-        expect(served.broker.stored.at(-1)).to.deep.equal({ ...job, body, maxAttempts: 9, expiresAtMs });
+        expect(served.broker.stored.at(-1)).to.deep.equal({
+          ...job,
+          body,
+          maxAttempts: 9,
+          timeoutMs: 5,
+          expiresAtMs,
+        });
         expect(served.observed.told.at(-1)).to.deep.equal({ ...job, kind: 'replayed', atMs: clock.now() });
         // The store learns of it by and by; whoever asks here sees the new run already.
         expect(await read(id)).to.include({ state: 'queued', run: 3, recorded: false });

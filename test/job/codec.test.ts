@@ -9,7 +9,7 @@ import {
   withoutBrokerHeaders,
 } from '../../src/job/codec.js';
 import { Undecodable } from '../../src/job/errors.js';
-import { acceptedAtMs, type Job, lanes } from '../../src/job/job.js';
+import { acceptedAtMs, type Job, lanes, lastMs } from '../../src/job/job.js';
 
 const id = v7({ msecs: 1_700_000_000_123 });
 
@@ -27,10 +27,10 @@ const anyJob: fc.Arbitrary<Job> = fc
       body: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
       run: fc.integer({ min: 1 }),
       attempt: fc.integer({ min: 1 }),
-      dueAtMs: fc.maxSafeNat(),
+      dueAtMs: fc.nat(lastMs),
       maxAttempts: fc.integer({ min: 1 }),
       timeoutMs: fc.integer({ min: 1 }),
-      expiresAtMs: fc.maxSafeNat(),
+      expiresAtMs: fc.nat(lastMs),
       traceparent: fc.string(),
       tracestate: fc.string(),
     },
@@ -79,6 +79,8 @@ describe('codec', () => {
       /sluice-timeout-ms/,
     ],
     ['a due time before time', { headers: { 'sluice-due-ms': -1 } }, /sluice-due-ms/],
+    ['a due time that no date can say', { headers: { 'sluice-due-ms': lastMs + 1 } }, /sluice-due-ms/],
+    ['such a deadline', { headers: { 'sluice-expires-ms': lastMs + 1 } }, /sluice-expires-ms/],
     ['a number as traceparent', { headers: { traceparent: 1 } }, /traceparent/],
   ];
   for (const [what, fields, message] of unreadable) {

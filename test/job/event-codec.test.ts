@@ -107,6 +107,11 @@ describe('the codec of event batches', () => {
     ['a name that is not listed', (batch) => Object.assign(batch.events[0], { 2: 7 }), /event 0: name 7/],
     ['a run too many', (batch) => Object.assign(batch.events[0], { 3: 65536 }), /run .* from 1 to 65535/],
     ['a time before time', (batch) => Object.assign(batch.events[0], { 6: -9e15 }), /event 0: time/],
+    [
+      'a time that no date can say',
+      (batch) => Object.assign(batch.events[0], { 6: 8.64e15 }),
+      /event 0: time/,
+    ],
   ];
   for (const [title, change, message] of wrong) {
     it(`refuses ${title}, and says so`, () => {

@@ -29,6 +29,7 @@ const kinds: readonly fc.Arbitrary<object>[] = [
     {
       kind: fc.constant('accepted'),
       maxAttempts: fc.integer({ min: 1, max: 3 }),
+      timeoutMs: fc.integer({ min: 1, max: 3 }),
       expiresAtMs: timeMs,
       traceId: fc.string({ minLength: 1 }),
       payload: json,
