@@ -93,12 +93,10 @@ describe('the sender of events', () => {
 
   it('sends what another process has left while this one was running', async () => {
     await sender.start();
-    const other = spoolOf(laterSource);
-    await other.write(encodeBatch({ ...emptyBatch, source: laterSource, seq: 9 }), 0);
+    await spoolOf(laterSource).write(encodeBatch({ ...emptyBatch, source: laterSource, seq: 9 }), 0);
     await clock.advance(15_000);
-    const sources = async (): Promise<string[]> =>
-      [await channel.sentAs(1), await channel.sentAs(2)].map(({ batch }) => batch.source);
-    expect(await sources()).to.have.members([source, laterSource]);
+    const both = [await channel.sentAs(1), await channel.sentAs(2)];
+    expect(both.map(({ batch }) => batch.source)).to.have.members([source, laterSource]);
   });
 
   it('sends what is said in one turn of the loop as one batch', async () => {
