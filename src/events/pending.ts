@@ -21,7 +21,7 @@ export interface Taken {
 
 export interface Pending {
   readonly size: number;
-  /** `started` and `progressed` that were dropped for want of room, since the beginning. */
+  /** What was dropped for want of room, since the beginning: `started` and `progressed`, at last acceptances too. */
   readonly dropped: number;
   add(event: JobEvent, waiter?: Waiter): void;
   /** The next batch, oldest first. `onlyFirm`: without what may be lost. */
@@ -34,7 +34,7 @@ interface Entry {
 }
 
 export function createPending(): Pending {
-  /** Must arrive. Their number is bounded by what may be accepted and run at a time. */
+  /** Must arrive. Those that somebody waits for are bounded by what may run at a time, the others here. */
   let firm: Entry[] = [];
   /** Nice to know: the newest of each job, oldest first. */
   const started = new Map<string, JobEvent>();
@@ -87,6 +87,11 @@ export function createPending(): Pending {
     add(event, waiter) {
       if (event.kind === 'started') return addLoose(started, event);
       if (event.kind === 'progressed') return addLoose(progressed, event);
+      // The spool is full as well. The job is there, and its later events imply its acceptance.
+      if (waiter === undefined && firm.length >= 2 * MOST_PENDING) {
+        dropped++;
+        return;
+      }
       firm.push({ event, waiter });
       // The end of an attempt says when it began.
       const begun = started.get(event.id);

@@ -10,7 +10,7 @@ import { encodeBatch } from '../job/event-codec.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
-import { createPending, type Waiter } from './pending.js';
+import { createPending, MOST_PENDING, type Waiter } from './pending.js';
 import type { Spool } from './spool.js';
 
 /** A source that has nothing to say says so after this time. */
@@ -89,9 +89,12 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   let unsubscribe: () => void = () => undefined;
   let isUnspooling = false;
   let unspooled: Promise<void> = Promise.resolve();
+  let adopted: Promise<void> = Promise.resolve();
   let withdrawSpooled: (() => void) | undefined;
 
-  const takesPublishes = (): boolean => hasPatience && !isBlocked();
+  /** More waits than should: whatever keeps the batch on its way, it and what follows go to the spool meanwhile. */
+  const isCrowded = (): boolean => pending.size >= MOST_PENDING;
+  const takesPublishes = (): boolean => hasPatience && !isBlocked() && !isCrowded();
 
   /** At the end of this turn of the loop: what is said within it goes together. */
   function schedule(): void {
@@ -169,7 +172,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       settle(batch);
       unspool();
     } else if (!hasPatience || (phase === 'stopping' && isBlocked())) giveUp(batch);
-    else if (takesPublishes() && !wasRefused) publish(batch);
+    else if (hasPatience && !isBlocked() && !wasRefused) publish(batch);
     else batch.isHeld = true;
   }
 
@@ -262,6 +265,8 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       const untilSignMs = isDue ? SIGN_OF_LIFE_MS : SIGN_OF_LIFE_MS - idleMs;
       tickIn(toldHeld > 0 ? Math.min(SETTLED_MS, untilSignMs) : untilSignMs);
       resume();
+      // Others of this machine may have ended meanwhile.
+      adopted = spool.open().then(unspool);
     });
   }
 
@@ -277,7 +282,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   async function end(): Promise<void> {
     await starting;
     if (phase === 'new') {
-      for (const { reject } of pending.take(false).waiters) reject(stoppedError());
+      while (pending.size > 0) for (const { reject } of pending.take(false).waiters) reject(stoppedError());
     } else {
       phase = 'stopping';
       callOffTick();
@@ -290,6 +295,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       });
       resume();
       await whenFlushed;
+      await adopted;
       await unspooled;
       callOffPatience();
       unsubscribe();
@@ -310,6 +316,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
           {},
           'too many events wait for the broker: of those that jobs began or went on, the oldest are dropped',
         );
+      if (flight?.withdraw !== undefined && isCrowded()) takeBack();
       schedule();
     },
     record(event) {

@@ -27,7 +27,10 @@ export interface SpoolOptions {
 export interface Spool {
   /** What is to be sent from here, that of ended processes of this machine included. */
   readonly stats: Readonly<{ files: number; bytes: number; events: number }>;
-  /** Adopts what processes have left that are gone. Never rejects: without a folder nothing can be written, and the log says so. */
+  /**
+   * Adopts what processes have left that are gone; called again, also what others have left since. Never rejects: without a folder
+   * nothing can be written, and the log says so.
+   */
   open(): Promise<void>;
   /** True once it is on the disk for good; false when it is full or cannot be written. Never rejects. */
   write(batch: Buffer, events: number): Promise<boolean>;
@@ -52,6 +55,7 @@ export function createSpool(options: SpoolOptions): Spool {
   /** In the order of sending. */
   const entries = new Set<Entry>();
   let isOpen = false;
+  let opening: Promise<void> | undefined;
   let number = 0;
   let hasComplained = false;
 
@@ -72,7 +76,7 @@ export function createSpool(options: SpoolOptions): Spool {
 
   async function adopt(name: string): Promise<void> {
     const { pid, events, part } = fileName.exec(name)?.groups ?? {};
-    if (pid === undefined || name.startsWith(source)) return;
+    if (pid === undefined) return;
     const path = join(folder, name);
     const found = await stat(path).catch(ignoreMissing);
     if (found === undefined) return;
@@ -119,10 +123,15 @@ export function createSpool(options: SpoolOptions): Spool {
   }
 
   async function openFolder(): Promise<void> {
-    if (isOpen) return;
+    if (!isOpen) await adoptAll();
+  }
+
+  async function adoptAll(): Promise<void> {
     try {
       await mkdir(folder, { recursive: true });
-      for (const name of (await readdir(folder)).sort()) await adopt(name);
+      const names = (await readdir(folder)).filter((name) => !name.startsWith(source));
+      const known = new Set(names.length === 0 ? [] : [...entries].map(({ path }) => path));
+      for (const name of names.sort()) if (!known.has(join(folder, name))) await adopt(name);
       isOpen = true;
     } catch (error) {
       complain({ err: error }, 'events cannot be spooled: give this user the right to write this folder');
@@ -131,9 +140,14 @@ export function createSpool(options: SpoolOptions): Spool {
 
   return {
     stats,
-    open: openFolder,
+    open() {
+      opening ??= adoptAll().finally(() => {
+        opening = undefined;
+      });
+      return opening;
+    },
     async write(batch, events) {
-      await openFolder();
+      await (opening ?? openFolder());
       if (!isOpen) return false;
       if (stats.bytes + batch.length > mostBytes || stats.files >= mostFiles) {
         complain({ ...stats }, 'the spool of events is full');

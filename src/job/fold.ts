@@ -124,7 +124,7 @@ export function mergeAttempts(a: AttemptRow, b: AttemptRow): AttemptRow {
 
 /** Two payloads of one job as one. Those of one run are the same text. */
 export function mergePayloads(a: PayloadRow, b: PayloadRow): PayloadRow {
-  return (a.run - b.run || compare(a.payload, b.payload)) < 0 ? b : a;
+  return (a.run - b.run || compareTexts(a.payload, b.payload)) < 0 ? b : a;
 }
 
 /** The percent and note of a row, if they are of the attempt that its state speaks of. */
@@ -296,8 +296,13 @@ function compareProgress(a: JobRow, b: JobRow): number {
   return (
     a.progressPosition - b.progressPosition ||
     (a.percent ?? 0) - (b.percent ?? 0) ||
-    compare(a.note ?? '', b.note ?? '')
+    compareTexts(a.note ?? '', b.note ?? '')
   );
+}
+
+/** By their bytes, as both databases do: by UTF-16 units some characters stand in another order. */
+function compareTexts(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function compare<Value extends string | number>(a: Value, b: Value): number {

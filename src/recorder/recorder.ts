@@ -58,6 +58,8 @@ const RETRY_BASE_MS = 250;
 const RETRY_MAX_MS = 5_000;
 /** How long `stop` goes on writing what is in hand; the rest goes back to the broker. */
 const STOP_PATIENCE_MS = 5_000;
+/** How long it waits then for a write whose database does not answer. What it had in hand comes again, which does no harm. */
+const LAST_WRITE_MS = 2_000;
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { channel, store, clock, log, prefetch = PREFETCH, deadPrefetch = DEAD_PREFETCH } = options;
@@ -192,14 +194,18 @@ export function createRecorder(options: RecorderOptions): Recorder {
     });
     if (wasRunning) {
       fill();
-      const late = new AbortController();
-      await Promise.race([calm, sleep(clock, STOP_PATIENCE_MS, late.signal)]);
-      late.abort();
+      await waitFor(calm, STOP_PATIENCE_MS);
     }
     state = 'ended';
     stopping.abort();
     await Promise.allSettled(waiting.splice(0).map(({ delivery }) => delivery.return()));
-    if (wasRunning && underWay.size > 0) await calm;
+    if (wasRunning && underWay.size > 0) await waitFor(calm, LAST_WRITE_MS);
+  }
+
+  async function waitFor(what: Promise<void>, ms: number): Promise<void> {
+    const late = new AbortController();
+    await Promise.race([what, sleep(clock, ms, late.signal)]);
+    late.abort();
   }
 
   return {

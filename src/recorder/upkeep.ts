@@ -30,6 +30,8 @@ export interface Upkeep extends Service {
 }
 
 const ROUND_MS = 3_000;
+/** When a round has left something over: what falls due in a second must not be more than what goes. */
+const AGAIN_MS = 100;
 /** Counting a million rows is not for every round. */
 const COUNT_EVERY_MS = 60_000;
 /** A batch that comes twice must still find the row of its job, or it would make a new one. */
@@ -62,6 +64,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let cancelsAtMs = Number.NEGATIVE_INFINITY;
   let overCountMs: number | undefined;
   let deletedJobs = 0;
+  /** There was more to do than a round may. */
+  let isCut = false;
   let running: Promise<void> | undefined;
 
   async function makeUpBooks(): Promise<void> {
@@ -112,6 +116,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     for (let taken = 0; taken < MOST_STEPS && !stopping.signal.aborted; taken++) {
       if ((await step()) < most) return;
     }
+    isCut = true;
   }
 
   async function round(): Promise<void> {
@@ -126,8 +131,9 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await sleep(clock, ROUND_MS, stopping.signal);
+      await sleep(clock, isCut ? AGAIN_MS : ROUND_MS, stopping.signal);
       if (stopping.signal.aborted) return;
+      isCut = false;
       try {
         await round();
       } catch (error) {

@@ -1,6 +1,6 @@
 /** What people have asked for. Every condition is part of the statement that changes something, so that nobody comes between. */
 import { sql as raw } from 'kysely';
-import type { QueueOrder } from '../job/orders.js';
+import type { CancelOrder, QueueOrder } from '../job/orders.js';
 import { select } from './builders.js';
 import { jobColumns, jobOf, type StoredJob } from './rows.js';
 import type { Sql } from './sql.js';
@@ -12,20 +12,17 @@ export function createRegisters(sql: Sql): Registers {
 
   return {
     async orders() {
-      // One statement is one snapshot on both databases.
+      // One statement is one snapshot on both databases. Orders to cancel come as one text: as 100,000 rows they held up the loop
+      // of every worker for a second.
       const rows = await sql.read<OrderRow>(
-        raw`select 'cancel' as kind, id as name, run, 0 as is_paused, null as concurrency, null as purged_through_ms
-          from sluice_cancels
-          union all select 'queue', queue, 0, is_paused, concurrency, purged_through_ms from sluice_queue_orders`.compile(
+        raw`select 'cancels' as kind, ${cancelsAsText(sql)} as name, 0 as is_paused, null as concurrency, null as purged_through_ms
+          union all select 'queue', queue, is_paused, concurrency, purged_through_ms from sluice_queue_orders`.compile(
           build,
         ),
       );
-      return {
-        cancels: rows.filter(({ kind }) => kind === 'cancel').map(({ name, run }) => ({ id: name, run })),
-        queues: rows
-          .filter(({ kind }) => kind === 'queue')
-          .map((row) => queueOrderOf({ ...row, queue: row.name })),
-      };
+      const cancels = rows.filter(({ kind }) => kind === 'cancels').flatMap(({ name }) => cancelsOf(name));
+      const queues = rows.filter(({ kind }) => kind === 'queue');
+      return { cancels, queues: queues.map((row) => queueOrderOf({ ...row, queue: row.name })) };
     },
 
     async cancel(id, run, atMs) {
@@ -90,10 +87,21 @@ export function createRegisters(sql: Sql): Registers {
 }
 
 type OrderRow = Omit<QueueOrdersTable, 'queue'> & {
-  readonly kind: 'cancel' | 'queue';
+  readonly kind: 'cancels' | 'queue';
   readonly name: string;
-  readonly run: number;
 };
+
+function cancelsAsText({ dialect }: Sql) {
+  const all = dialect === 'sqlite' ? 'json_group_array' : 'json_agg';
+  return raw<string>`coalesce((select cast(${raw.raw(all)}(id || ' ' || run) as text) from sluice_cancels), '[]')`;
+}
+
+function cancelsOf(text: string): CancelOrder[] {
+  return (JSON.parse(text) as string[]).map((one) => {
+    const at = one.lastIndexOf(' ');
+    return { id: one.slice(0, at), run: Number(one.slice(at + 1)) };
+  });
+}
 
 function queueOrderOf(row: QueueOrdersTable): QueueOrder {
   return {

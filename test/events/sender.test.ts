@@ -5,12 +5,14 @@ import { expect } from 'chai';
 import { createEventSender, type EventSender } from '../../src/events/sender.js';
 import { createSpool, type Spool } from '../../src/events/spool.js';
 import { Unavailable } from '../../src/job/errors.js';
+import { encodeBatch } from '../../src/job/event-codec.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { accepted, newId, started, startMs, succeeded } from './support/events.js';
 import { createFakeChannel, type FakeChannel } from './support/fake-channel.js';
 import { createKeptLog } from './support/log.js';
 
 const source = '6f1c1c0e-0f43-4a0b-9a52-0d9f2b1f5a11';
+const emptyBatch = { role: 'work', host: 'here 1', atMs: 0, held: 0, isLast: false, events: [] } as const;
 const laterSource = '7f1c1c0e-0f43-4a0b-9a52-0d9f2b1f5a11';
 
 describe('the sender of events', () => {
@@ -71,6 +73,33 @@ describe('the sender of events', () => {
 
   /** Whatever can happen without a disk has happened. */
   const turn = (): Promise<void> => clock.advance(0);
+
+  it('spools what waits when it grows too much behind a batch that is never confirmed', async () => {
+    await sender.start();
+    sender.tell(accepted());
+    const first = await channel.sentAs(1);
+    const id = newId();
+    for (let n = 0; n < 100_000; n++) sender.tell(accepted(id));
+    expect(first.isWithdrawn).to.equal(true);
+    // Once on the disk, it is tried again beside what follows.
+    const next = [await channel.sentAs(2), await channel.sentAs(3)];
+    expect(next.map(({ batch }) => batch.seq)).to.have.members([1, 2]);
+  });
+
+  it('rejects all that waits when it is stopped before its start', async () => {
+    const all = Array.from({ length: 2_500 }, () => watch(sender.record(succeeded())));
+    await sender.stop();
+    await turn();
+    expect(new Set(all.map(({ outcome }) => outcome))).to.deep.equal(new Set(['unavailable']));
+  });
+
+  it('sends what another process has left while this one was running', async () => {
+    await sender.start();
+    await spoolOf(laterSource).write(encodeBatch({ ...emptyBatch, source: laterSource, seq: 9 }), 0);
+    await clock.advance(15_000);
+    const both = [await channel.sentAs(1), await channel.sentAs(2)];
+    expect(both.map(({ batch }) => batch.source)).to.have.members([source, laterSource]);
+  });
 
   it('sends what is said in one turn of the loop as one batch', async () => {
     await sender.start();

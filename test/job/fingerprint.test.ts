@@ -26,6 +26,11 @@ describe('the fingerprint of an error', () => {
     expect(of("can't open the file, it isn't there")).not.to.equal(of("can't read the file, it isn't there"));
   });
 
+  it('looks at no more of a message than a failure keeps', () => {
+    const long = 'no luck '.repeat(250);
+    expect(of(`${long}one`)).to.equal(of(`${long}other`));
+  });
+
   it('tells types, names and codes apart', () => {
     const failure = { name: 'Error', message: 'm' };
     const prints = [

@@ -193,6 +193,25 @@ describe('the fold of job events', () => {
     ]);
   });
 
+  it('compares texts by their bytes, as the databases do', () => {
+    const [private_, astral] = ['\u{e000}', '\u{1f600}'];
+    const progress = (note: string): JobEvent => ({
+      ...about,
+      kind: 'progressed',
+      step: 1,
+      percent: 5,
+      note,
+    });
+    for (const order of [
+      [private_, astral],
+      [astral, private_],
+    ]) {
+      expect(fold(order.map(progress)).rows[0]?.note).to.equal(astral);
+      const payloads = order.map((payload) => ({ id: about.id, run: 1, payload }));
+      expect(payloads.reduce(mergePayloads).payload).to.equal(astral);
+    }
+  });
+
   it('keeps the payload of the newest run', () => {
     expect(fold([replayed, dead]).payloads).to.deep.equal([{ id: about.id, run: 2, payload: '{"n":2}' }]);
   });

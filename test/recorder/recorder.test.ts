@@ -198,6 +198,16 @@ describe('the recorder', () => {
     expect([channel.acked, channel.returned, channel.unsettled]).to.deep.equal([0, 2, 0]);
   });
 
+  it('stops although the store never answers', async () => {
+    const { channel, recorder, clock } = await begin({ beforeFirst: () => new Promise(() => {}) });
+    channel.offer(encodeBatch(batchOf(a, 1, [accepted(1)])));
+    await turn();
+    const stopping = recorder.stop();
+    await clock.advance(7_000);
+    await stopping;
+    expect([channel.acked, channel.unsettled]).to.deep.equal([0, 1]);
+  });
+
   it('stops before it was started, and twice', async () => {
     const { recorder } = await begin({ isStarted: false });
     await recorder.stop();

@@ -52,6 +52,16 @@ describe('the upkeep', () => {
     expect(calls.filter(([what]) => what === 'cancels')).to.have.lengthOf(2);
   });
 
+  it('begins the next round soon when there is more than a round may take', async () => {
+    const { clock, upkeep, calls } = begin({ found: 500 });
+    await upkeep.start();
+    await clock.advance(3_000);
+    const once = calls.length;
+    await clock.advance(100);
+    expect(calls.length).to.equal(2 * once - 1); // orders to cancel have a time of their own
+    await upkeep.stop();
+  });
+
   it('goes on in the same round while there is more, within bounds', async () => {
     const { upkeep, calls } = begin({ found: 500 });
     await upkeep.round();

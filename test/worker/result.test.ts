@@ -32,6 +32,10 @@ describe('the text of a result', () => {
     });
   }
 
+  it('is nothing but its size when nothing may be kept', () => {
+    expect(resultText({ a: 1 }, 0, never)).to.deep.equal({ result: '', cutFrom: 7 });
+  });
+
   it('is whole up to its limit in bytes', () => {
     expect(resultText('üü', 6, never)).to.deep.equal({ result: '"üü"' });
     expect(resultText('üü', 5, never)).to.deep.equal({ result: '"üü', cutFrom: 6 });
