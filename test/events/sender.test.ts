@@ -10,6 +10,7 @@ import { createManualClock, type ManualClock } from '../support/manual-clock.js'
 import { accepted, newId, started, startMs, succeeded } from './support/events.js';
 import { createFakeChannel, type FakeChannel } from './support/fake-channel.js';
 import { createKeptLog } from './support/log.js';
+import { watch } from './support/watch.js';
 
 const source = '6f1c1c0e-0f43-4a0b-9a52-0d9f2b1f5a11';
 const emptyBatch = { role: 'work', host: 'here 1', atMs: 0, held: 0, isLast: false, events: [] } as const;
@@ -55,20 +56,6 @@ describe('the sender of events', () => {
       clock,
       log,
     });
-  }
-
-  /** Follows a promise without waiting for it. */
-  function watch(promise: Promise<void>): { outcome: string } {
-    const watched = { outcome: 'waiting' };
-    promise.then(
-      () => {
-        watched.outcome = 'durable';
-      },
-      (error: unknown) => {
-        watched.outcome = error instanceof Unavailable ? 'unavailable' : String(error);
-      },
-    );
-    return watched;
   }
 
   /** Whatever can happen without a disk has happened. */
@@ -377,11 +364,8 @@ describe('the sender of events', () => {
     (await channel.sentAs(2)).refuse(new Unavailable('shutting down'));
     await turn();
     await clock.advance(15_000);
-    const seqs = async (): Promise<number[]> => [
-      (await channel.sentAs(3)).batch.seq,
-      (await channel.sentAs(4)).batch.seq,
-    ];
-    expect(await seqs()).to.have.members([1, 2]);
+    const again = [await channel.sentAs(3), await channel.sentAs(4)];
+    expect(again.map(({ batch }) => batch.seq)).to.have.members([1, 2]);
   });
 
   it('numbers batches without a gap, and loses and resolves nothing early, whatever blocks when', async () => {
