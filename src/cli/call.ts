@@ -16,7 +16,12 @@ export interface Call {
 
 export type CallOutcome =
   /** Done: 202, or 200 for a GET. */
-  | { readonly kind: 'accepted'; readonly body: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'accepted';
+      readonly body: Readonly<Record<string, unknown>>;
+      /** The same as it was written: parsing rounds whole numbers beyond 2^53. */
+      readonly text: string;
+    }
   /** The server said no, and accepted nothing. */
   | {
       readonly kind: 'refused';
@@ -69,7 +74,7 @@ export async function call(
   }
   const parsed = parseObject(text);
   const isDone = status === (method === 'GET' ? 200 : 202);
-  if (isDone && parsed !== undefined) return { kind: 'accepted', body: parsed };
+  if (isDone && parsed !== undefined) return { kind: 'accepted', body: parsed, text };
   if (status >= 200 && status < 300) {
     return {
       kind: 'unknown',

@@ -1,7 +1,7 @@
 /** `sluice job`: what became of one job. */
 import type { Command } from 'commander';
 import { hasEnded, type State } from '../job/state.js';
-import { ask } from './ask.js';
+import { askForText } from './ask.js';
 import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
 import { jobPath } from './job-path.js';
 import { CommandFailed, oneLine } from './terminal.js';
@@ -33,10 +33,11 @@ async function job(id: string, options: JobOptions): Promise<void> {
   const client = clientOf(options);
   const path = `${jobPath(id)}${options.wait ? `?wait=${WAIT_S}` : ''}`;
   let answer: Readonly<Record<string, unknown>>;
+  let text: string;
   do {
-    answer = await ask(client, { method: 'GET', path, answerMs: 90_000 }, options);
+    ({ body: answer, text } = await askForText(client, { method: 'GET', path, answerMs: 90_000 }, options));
   } while (options.wait && !hasEnded(answer['state'] as State));
-  process.stdout.write(`${options.json ? JSON.stringify(answer) : linesOf(answer).join('\n')}\n`);
+  process.stdout.write(`${options.json ? text : linesOf(answer).join('\n')}\n`);
   if (options.wait && answer['state'] !== 'succeeded')
     throw new CommandFailed(`the job is ${oneLine(String(answer['state']))}`, 1);
 }

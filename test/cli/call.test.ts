@@ -25,7 +25,7 @@ describe('a call to a server', () => {
 
   it('is accepted by a 202 with an object, and shows its key', async () => {
     const outcome = await answerTo({ status: 202, body: { id: 'x' } });
-    expect(outcome).to.deep.equal({ kind: 'accepted', body: { id: 'x' } });
+    expect(outcome).to.deep.equal({ kind: 'accepted', body: { id: 'x' }, text: '{"id":"x"}' });
     expect(servers[0]?.seen[0]?.headers.authorization).to.equal('Bearer a-key');
   });
 

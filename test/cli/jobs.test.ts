@@ -45,6 +45,12 @@ describe('the commands that read and cancel jobs', () => {
     expect(server.seen.some(({ headers }) => headers.authorization === 'Bearer k1')).to.equal(true);
   });
 
+  it('job --json prints what the server has written: large numbers are not rounded', async () => {
+    const text = `{"id":"${id}","state":"dead","payload":{"n":9007199254740993}}`;
+    const server = await serverThat(() => ({ status: 200, body: text }));
+    expect((await sluice(['job', id, '--url', server.url, '--json'])).stdout).to.equal(`${text}\n`);
+  });
+
   it('job --wait asks until the job has ended, and exits with how it did', async () => {
     const ends = await Promise.all(
       ['succeeded', 'dead'].map(async (state) => {

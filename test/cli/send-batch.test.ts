@@ -96,6 +96,7 @@ describe('the ledger of a batch', () => {
   }
   const accepted = (count: number, errors: readonly object[] = []): CallOutcome => ({
     kind: 'accepted',
+    text: '',
     body: { accepted: count, rejected: errors.length, errors },
   });
   const refused = (status: number, retryAfterMs?: number, body: object = {}): CallOutcome => ({
@@ -168,7 +169,7 @@ describe('the ledger of a batch', () => {
   });
 
   it('never sends again what may have been accepted', async () => {
-    for (const outcome of [unknown, accepted(7), { kind: 'accepted', body: {} } as const]) {
+    for (const outcome of [unknown, accepted(7), { kind: 'accepted', body: {}, text: '' } as const]) {
       const { ledger, bodies } = await send(6, [accepted(2), outcome]);
       expect(bodies).to.deep.equal(['1\n2\n', '3\n4\n']);
       expect(ledger).to.include({ accepted: 2, rejected: 0, unknown: 2 });
