@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { handlers as shippedHandlers } from '../workers/index.js';
 import { createDesks } from './assemble/desks.js';
+import { MOST_DIRECT_EVENTS, recordDirectly } from './assemble/direct-events.js';
 import { createEngine, type Engine } from './assemble/engine.js';
 import { createRecording } from './assemble/recording.js';
 import { createWorkers } from './assemble/workers.js';
@@ -145,13 +146,19 @@ export async function registryOf(config: Config): Promise<Registry> {
   return createRegistry({ handlers: [...shipped, ...own], extraQueues: config.queues });
 }
 
-function senderOf({ broker, dataDir }: Engine, role: Role, held: () => number, log: Log): EventSender {
+function senderOf(engine: Engine, role: Role, held: () => number, log: Log): EventSender {
+  const { broker, store, dataDir, isEmbedded } = engine;
   const source = randomUUID();
+  const { recordBatches } = store.records;
+  const direct =
+    isEmbedded && recordBatches !== undefined
+      ? { channel: recordDirectly(broker.events, recordBatches), mostEvents: MOST_DIRECT_EVENTS }
+      : { channel: broker.events };
   return createEventSender({
     source,
     role,
     host: `${hostname()}:${process.pid}`,
-    channel: broker.events,
+    ...direct,
     isBlocked: () => broker.stats.isBlocked,
     held,
     spool: createSpool({ folder: join(dataDir, 'spool'), source, clock, log }),

@@ -33,7 +33,8 @@ interface Entry {
   readonly waiter: Waiter | undefined;
 }
 
-export function createPending(): Pending {
+/** @param mostEvents  of one batch */
+export function createPending(mostEvents = MOST_EVENTS): Pending {
   /** Must arrive. Those that somebody waits for are bounded by what may run at a time, the others here. */
   let firm: Entry[] = [];
   /** Nice to know: the newest of each job, oldest first. */
@@ -60,7 +61,7 @@ export function createPending(): Pending {
     let characters = 0;
     for (const { event } of firm) {
       characters += charactersOf(event);
-      if (count === MOST_EVENTS || (count > 0 && characters > MOST_CHARACTERS)) break;
+      if (count === mostEvents || (count > 0 && characters > MOST_CHARACTERS)) break;
       count++;
     }
     if (count < firm.length) return firm.splice(0, count);
@@ -71,7 +72,7 @@ export function createPending(): Pending {
 
   function takeLoose(waiting: Map<string, JobEvent>, events: JobEvent[]): void {
     for (const [id, event] of waiting) {
-      if (events.length >= MOST_EVENTS) return;
+      if (events.length >= mostEvents) return;
       waiting.delete(id);
       events.push(event);
     }

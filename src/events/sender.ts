@@ -54,6 +54,8 @@ export interface EventSenderOptions {
   /** Deliveries in the hands of this process. */
   readonly held: () => number;
   readonly spool: Spool;
+  /** Of one batch; default 1,000. */
+  readonly mostEvents?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,7 +74,7 @@ interface Flight {
 
 export function createEventSender(options: EventSenderOptions): EventSender {
   const { source, role, host, channel, isBlocked, held, spool, clock, log } = options;
-  const pending = createPending();
+  const pending = createPending(options.mostEvents);
   let phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   let starting: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
