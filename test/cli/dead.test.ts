@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type FakeServer, fakeServer, type Reply, type Seen, sluice } from './run.js';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const id = '01980000-0000-7000-8000-000000000001';
 const view = {
   id,
@@ -121,7 +121,7 @@ describe('the commands for dead letters and queues', () => {
         ? { status: 202, body: { id, matched: 5 } }
         : { status: 200, body: { ...view, state: 'running' } };
     });
-    const args = ['--import', 'tsx', main, 'dead', 'replay', '--all', '--url', server.url];
+    const args = [main, 'dead', 'replay', '--all', '--url', server.url];
     const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'] } });
     let said = '';
     child.stderr.on('data', (chunk) => {

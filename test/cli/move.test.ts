@@ -11,7 +11,7 @@ import { byIdentity, drained, everyKind, fill, richJob, type StockBench } from '
 import { startProcess } from '../support/sluice.js';
 import { sluice } from './run.js';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 async function contentOf(bench: StockBench): Promise<Parcel[]> {
   const source = bench.source();
@@ -79,7 +79,7 @@ describe('sluice move', () => {
       const places = [embedded.folder, rabbit.url];
       if (direction === 'from') places.reverse();
       const [source = '', target = ''] = places;
-      const first = startProcess(['--import', 'tsx', main, 'move', '--from', source, '--to', target], env);
+      const first = startProcess([main, 'move', '--from', source, '--to', target], env);
       await first.waitForLine(/moving 30000 from/);
       while ((await arrivedSoFar(to)) < 2_000) await new Promise((resolve) => setImmediate(resolve));
       first.kill('SIGKILL');
@@ -103,10 +103,7 @@ describe('sluice move', () => {
     const total = 20_000;
     const parcels = Array.from({ length: total }, () => ({ kind: 'waiting', job: makeJob() }) as const);
     await fill(embedded.target(), parcels);
-    const run = startProcess(
-      ['--import', 'tsx', main, 'move', '--from', embedded.folder, '--to', 'amqp', '--json'],
-      env,
-    );
+    const run = startProcess([main, 'move', '--from', embedded.folder, '--to', 'amqp', '--json'], env);
     await run.waitForLine(/moving 20000 from/);
     run.kill('SIGINT');
     expect(await run.exited).to.deep.equal({ code: 1, signal: null });
@@ -193,7 +190,7 @@ describe('sluice move', () => {
     const owner = await embedded.open();
     const locked = await move(embedded.folder, 'amqp');
     expect(locked).to.deep.include({ code: 1, stdout: '' });
-    expect(locked.stderr).to.include('another Sluice process uses the folder').and.include(embedded.folder);
+    expect(locked.stderr).to.include('runs on the folder').and.include(embedded.folder);
     await embedded.stop(owner);
     expect(await contentOf(embedded)).to.have.length(1);
   });
