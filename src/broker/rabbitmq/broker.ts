@@ -101,7 +101,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
 
   const settles = createTurnWriter();
   const settling: Settling = { names, publisher, routeOf: route, afterWrite: settles.hold };
-  const intake = createIntake(settling, clock, log);
+  const intake = createIntake(settling, options.queues, clock, log);
   const links = createLinks(clock);
   const suspects = createSuspects(names, intake, links, log);
   const consumers = createConsumers({ links, clock, random, log, redeclare });
@@ -111,6 +111,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     publisher: eventPublisher,
     consumers,
     control,
+    intake,
     afterWrite: settles.hold,
     clock,
     log,

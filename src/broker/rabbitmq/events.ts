@@ -9,6 +9,7 @@ import type { DeadLetter } from '../stock.js';
 import type { Consumers } from './consumers.js';
 import type { Control } from './control.js';
 import { HeldMessage } from './held.js';
+import type { Intake } from './intake.js';
 import { letterOf } from './letters.js';
 import type { Link } from './links.js';
 import type { Publisher } from './publisher.js';
@@ -19,6 +20,7 @@ export interface EventsOptions {
   readonly publisher: Publisher;
   readonly consumers: Consumers;
   readonly control: Control;
+  readonly intake: Pick<Intake, 'rescue'>;
   /** Called after a settle was written on its link. */
   readonly afterWrite: () => void;
   readonly clock: Clock;
@@ -50,7 +52,7 @@ class HeldLetter extends HeldMessage implements LetterDelivery {
 }
 
 export function createEvents(options: EventsOptions): Events {
-  const { names, publisher, consumers, control, afterWrite, clock, log } = options;
+  const { names, publisher, consumers, control, intake, afterWrite, clock, log } = options;
   const listeners = new Set<(isBlocked: boolean) => void>();
 
   return {
@@ -75,7 +77,10 @@ export function createEvents(options: EventsOptions): Events {
         consumers.add({
           queue: names.dead,
           prefetch,
-          take: (message, link) => deliver(new HeldLetter(link, message, afterWrite, clock.now())),
+          take(message, link) {
+            if (intake.rescue(message, link)) return;
+            deliver(new HeldLetter(link, message, afterWrite, clock.now()));
+          },
         }),
       onBlocked(listener) {
         const told = (isBlocked: boolean): void => listener(isBlocked);

@@ -8,6 +8,7 @@ import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Delivery } from '../broker.js';
 import { outgoingDead, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import { foundNoLane } from './letters.js';
 import type { Link } from './links.js';
 import type { Outgoing } from './publisher.js';
 import { addressOf, DEAD_AFTER, SUSPECT_AFTER } from './topology.js';
@@ -17,10 +18,16 @@ export interface Intake {
   fromLane(message: Message, queue: string, lane: Lane, link: Link): Delivery | undefined;
   /** The same for a suspect. */
   fromSuspects(message: GetMessage, queue: string, link: Link): Delivery | undefined;
+  /**
+   * True for a dead letter that is none, and is being moved into its lane: when it was due, its lane was not there. The broker restores
+   * bindings after the queues of delay levels when it comes back from a kill, and a deleted queue is declared again a moment later.
+   */
+  rescue(message: Message, link: Link): boolean;
   undecodable(): number;
 }
 
-export function createIntake(settling: Settling, clock: Clock, log: Log): Intake {
+/** @param queues  those that there are */
+export function createIntake(settling: Settling, queues: readonly string[], clock: Clock, log: Log): Intake {
   let undecodable = 0;
 
   /**
@@ -118,6 +125,23 @@ export function createIntake(settling: Settling, clock: Clock, log: Log): Intake
         return undefined;
       }
       return new RabbitDelivery(job, lostCount, link, message, settling, true);
+    },
+    rescue(message, link) {
+      const { queue, lane: name } = addressOf(message.fields.routingKey);
+      const lane = lanes.find((one) => one === name);
+      if (!foundNoLane(message) || lane === undefined || !queues.includes(queue)) return false;
+      const job = read(message, queue, lane, link);
+      if (job === undefined) return true;
+      log.warn(
+        { job: job.id, type: job.type, queue },
+        'its lane was not there when it was due; moved into it now',
+      );
+      moveOrLeave(
+        message,
+        outgoingJob(job, { exchange: settling.names.jobs, key: `${queue}.${lane}` }),
+        link,
+      );
+      return true;
     },
     undecodable: () => undecodable,
   };

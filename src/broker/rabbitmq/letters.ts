@@ -47,6 +47,14 @@ function contentTypeOf({ properties: { contentType } }: Message): { readonly con
   return typeof contentType === 'string' && contentType !== 'application/json' ? { contentType } : {};
 }
 
+/** Neither we nor a limit has ended it: it left a delay level and came to the alternate exchange. */
+export function foundNoLane({ properties: { headers = {} } }: Message): boolean {
+  const deaths: unknown = headers['x-death'];
+  const newest: unknown = Array.isArray(deaths) ? deaths[0] : undefined;
+  const cause = fieldOf(newest, 'reason') ?? headers['x-first-death-reason'];
+  return headers['sluice-dead-reason'] === undefined && cause === 'expired';
+}
+
 /** The names of the headers of a death. */
 const noDeath = encodeDeath({ reason: 'permanent', failure: { name: '', message: '' }, atMs: 0 });
 

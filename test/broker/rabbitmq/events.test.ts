@@ -1,6 +1,7 @@
+import amqp from 'amqplib';
 import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
-import type { BatchDelivery } from '../../../src/broker/event-channel.js';
+import type { BatchDelivery, LetterDelivery } from '../../../src/broker/event-channel.js';
 import { startProxy } from '../../support/proxy.js';
 import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 import { exerciseAlarms } from '../conformance-alarms.js';
@@ -57,6 +58,30 @@ describe('events on RabbitMQ', () => {
     await broker.events.consume(50, pile.take);
     await pile.until(() => texts.every((text) => came.has(text)));
   }
+
+  it('brings a job whose lane was not there when it was due into its lane: that is no dead letter', async () => {
+    const broker = await bench.open({ queues: ['default'] });
+    const connection = await amqp.connect(node.url);
+    const channel = await connection.createChannel();
+    const words = [...Array.from({ length: 28 }, () => '*'), 'default', 'normal'];
+    await channel.unbindQueue(`${bench.prefix}.jobs.default.normal`, `${bench.prefix}.due`, words.join('.'));
+    const [late, gone] = [makeJob({ dueAtMs: Date.now() + 150 }), makeJob()];
+    await broker.publish(late);
+    // A dead letter of ours, to show that the others have been looked at.
+    await broker.publish(gone);
+    const inbox = createInbox();
+    await broker.consume(source, inbox.take);
+    const [first] = await inbox.first(1);
+    const dead = createPile<LetterDelivery>((held) => void held.ack());
+    while ((await channel.checkQueue(`${bench.prefix}.dead`)).messageCount === 0);
+    await first?.deadLetter({ reason: 'permanent', failure: { name: 'E', message: 'm' }, atMs: 1 });
+    await broker.events.consumeDead(10, dead.take);
+    const [, second] = await inbox.first(2);
+    expect(second?.job).to.deep.equal(late);
+    await dead.first(1);
+    expect(dead.items.map(({ letter }) => letter.messageId)).to.deep.equal([gone.id]);
+    await connection.close();
+  });
 
   it('holds on to a batch while the broker is killed and comes back, and loses none', async () => {
     const broker = await bench.open();

@@ -38,6 +38,7 @@ describe('a message that is to be moved', () => {
         routeOf: () => ({ exchange: '', key: '' }),
         afterWrite() {},
       },
+      ['default'],
       systemClock,
       log,
     );
