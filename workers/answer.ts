@@ -11,11 +11,14 @@ const PATIENCE_MS = 2_000;
 
 /** Reads what is left and drops it, so that the connection can be used again; gives up on a long or slow body. */
 export async function discard(answer: Answer, signal: AbortSignal): Promise<void> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const bounded = new AbortController();
+  const end = giveUpLater(signal, () => bounded.abort());
   try {
-    await answer.body.dump({ limit: DISCARD_BYTES, signal: bounded });
+    await answer.body.dump({ limit: DISCARD_BYTES, signal: bounded.signal });
   } catch {
     // The answer's status is known, and that is what counts; dump has closed the connection.
+  } finally {
+    end();
   }
 }
 
@@ -23,9 +26,7 @@ export async function discard(answer: Answer, signal: AbortSignal): Promise<void
 export async function excerptOf(answer: Answer, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const giveUp = (): void => void answer.body.destroy();
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-  bounded.addEventListener('abort', giveUp, { once: true });
+  const end = giveUpLater(signal, () => void answer.body.destroy());
   try {
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       chunks.push(chunk);
@@ -35,7 +36,7 @@ export async function excerptOf(answer: Answer, signal: AbortSignal): Promise<st
   } catch {
     // What came is enough for an excerpt.
   } finally {
-    bounded.removeEventListener('abort', giveUp);
+    end();
   }
   const text = Buffer.concat(chunks)
     .subarray(0, EXCERPT_BYTES)
@@ -43,4 +44,18 @@ export async function excerptOf(answer: Answer, signal: AbortSignal): Promise<st
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();
   return text.length > EXCERPT_CHARS ? `${text.slice(0, EXCERPT_CHARS)}…` : text;
+}
+
+/**
+ * Gives up when the time is over or the signal aborts, unless the function returned is called before. By a timer of our own: Node 20
+ * collects an `AbortSignal.timeout` that only `AbortSignal.any` refers to, and then it never fires.
+ */
+function giveUpLater(signal: AbortSignal, giveUp: () => void): () => void {
+  const timer = setTimeout(giveUp, PATIENCE_MS);
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  return () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  };
 }
