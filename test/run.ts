@@ -48,6 +48,8 @@ interface Run {
   readonly isWhole: boolean;
 }
 
+const notRun: Run = { counts: { passed: 0, failed: 0, skipped: 0 }, isWhole: false };
+
 /** The files are dealt out like cards, so that what lies in one folder, and takes as long, is shared. */
 async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run> {
   const specs = specsOf(args);
@@ -55,7 +57,10 @@ async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run>
   const count = Math.min(HANDS, Math.ceil(specs.length / 3));
   const hands = Array.from({ length: count }, (_, hand) => specs.filter((_spec, i) => i % count === hand));
   const inTurn = pLimit(PROCESSES);
-  const runs = await inTurn.map(hands, (hand) => runMocha([...options, ...hand], amqpUrl));
+  const stopping = stopAtSignal();
+  const runs = await inTurn.map(hands, (hand) =>
+    stopping.aborted ? notRun : runMocha([...options, ...hand], amqpUrl, stopping),
+  );
   const sum = (key: keyof Counts): number => runs.reduce((total, { counts }) => total + counts[key], 0);
   return {
     counts: { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') },
@@ -63,7 +68,7 @@ async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run>
   };
 }
 
-function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
+function runMocha(args: readonly string[], amqpUrl: string, stopping: AbortSignal): Promise<Run> {
   const cli = fileURLToPath(import.meta.resolve('mocha/lib/cli/cli.js'));
   const reporter = join(root, 'test/support/counting-reporter.ts');
   const mocha = spawn(
@@ -108,10 +113,15 @@ function runMocha(args: readonly string[], amqpUrl: string): Promise<Run> {
         .release()
         .then(() => resolve({ counts: counts ?? { passed: 0, failed: 0, skipped: 0 }, isWhole }));
     });
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(name, () => mocha.kill('SIGKILL'));
-    }
+    stopping.addEventListener('abort', () => mocha.kill('SIGKILL'), { once: true });
   });
+}
+
+/** Aborted by a signal: what runs is ended, and nothing more begins. */
+function stopAtSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stopping.abort());
+  return stopping.signal;
 }
 
 /** Passes output on in whole suites, between which mocha leaves a line empty: those of several processes stay apart. */
