@@ -18,6 +18,12 @@ export interface AboutJob {
   readonly atMs: number;
 }
 
+/** @param job  the attempt in question, as a job or as its row */
+export function aboutJob(job: Omit<AboutJob, 'atMs'>, atMs: number): AboutJob {
+  const { id, type, queue, lane, run, attempt, dueAtMs } = job;
+  return { id, type, queue, lane, run, attempt, dueAtMs, atMs };
+}
+
 /** JSON texts are carried as texts: nobody on the way parses them. */
 export type JobEvent = AboutJob &
   (

@@ -5,8 +5,8 @@
 
 import type { Broker } from '../broker/broker.js';
 import { OutcomeUnknown } from '../job/errors.js';
-import type { JobEvent } from '../job/event.js';
-import type { JobRow } from '../job/fold.js';
+import { aboutJob, type JobEvent } from '../job/event.js';
+import { greatestRun, type JobRow } from '../job/fold.js';
 import type { Job } from '../job/job.js';
 import { nextState, type State } from '../job/state.js';
 import type { Clock } from '../runtime/clock.js';
@@ -36,8 +36,6 @@ export type ReplayOutcome =
 
 /** How long a claim holds. A publish is answered well before. */
 export const replayLeaseMs = 60_000;
-/** What the position of a row can hold. */
-const LAST_RUN = 65_535;
 
 /**
  * The function made takes an edited payload as JSON text, already checked.
@@ -50,18 +48,10 @@ export function createReplay(
   const { jobs, registers, broker, clock } = options;
 
   function told(job: Job, isEdited: boolean): void {
-    const { id, type, queue, lane, run, attempt, dueAtMs } = job;
     const isRecorded = isEdited || options.recordPayload;
     options.tell({
+      ...aboutJob(job, job.dueAtMs),
       kind: 'replayed',
-      id,
-      type,
-      queue,
-      lane,
-      run,
-      attempt,
-      dueAtMs,
-      atMs: dueAtMs,
       ...(isRecorded ? { payload: job.body.toString('utf8') } : {}),
     });
   }
@@ -72,7 +62,7 @@ export function createReplay(
     const { state, run } = found.row;
     if (nextState(state, 'replayed') === undefined) return { kind: 'forbidden', state };
     if (editedPayload === undefined && found.payload === undefined) return { kind: 'no-payload', state };
-    if (run >= LAST_RUN) return { kind: 'worn-out', state };
+    if (run >= greatestRun) return { kind: 'worn-out', state };
     const nowMs = clock.now();
     const claim = await registers.claimReplay(id, run, nowMs, nowMs + replayLeaseMs);
     if (claim === undefined) return { kind: 'claimed', state };

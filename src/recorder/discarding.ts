@@ -1,5 +1,6 @@
 /** Discards dead jobs page by page: says `discarded` of each. A replay that began meanwhile wins, for it is a later run. */
 import type { EventSender } from '../events/sender.js';
+import { aboutJob } from '../job/event.js';
 import type { JobRow } from '../job/fold.js';
 import type { Redrive } from '../store/redrives.js';
 import type { Steps } from './steps.js';
@@ -39,11 +40,7 @@ export async function discardAll(
     const rows = await stillDead(ids);
     const atMs = clock.now();
     await patiently(() =>
-      Promise.all(
-        rows.map(({ id, type, queue, lane, run, attempt, dueAtMs }) =>
-          sender.record({ kind: 'discarded', id, type, queue, lane, run, attempt, dueAtMs, atMs }),
-        ),
-      ),
+      Promise.all(rows.map((row) => sender.record({ ...aboutJob(row, atMs), kind: 'discarded' }))),
     );
     for (const _ of rows) hold.done();
     hold.skipped(ids.length - rows.length);

@@ -1,11 +1,11 @@
 /** What the worker says of a job, as events. A dead letter needs none: it is its own. Pure. */
-import type { AboutJob, JobEvent } from '../job/event.js';
+import { aboutJob, type JobEvent } from '../job/event.js';
 import type { Job } from '../job/job.js';
 import type { Decision } from './decision.js';
 import type { ResultText } from './result.js';
 
 export function started(job: Job, atMs: number): JobEvent {
-  return { ...about(job, atMs), kind: 'started' };
+  return { ...aboutJob(job, atMs), kind: 'started' };
 }
 
 export interface Progress {
@@ -16,7 +16,7 @@ export interface Progress {
 }
 
 export function progressed(job: Job, { step, percent, note }: Progress, atMs: number): JobEvent {
-  return { ...about(job, atMs), kind: 'progressed', step, percent, ...(note !== undefined && { note }) };
+  return { ...aboutJob(job, atMs), kind: 'progressed', step, percent, ...(note !== undefined && { note }) };
 }
 
 /** How an attempt ended, or undefined when nothing is to be said of it: it was aborted, or the dead letter says it all. */
@@ -31,14 +31,14 @@ export function ended(
   switch (outcome.kind) {
     case 'succeeded':
       return {
-        ...about(job, atMs),
+        ...aboutJob(job, atMs),
         kind: 'succeeded',
         startedAtMs: startedAtMs ?? atMs,
         ...resultOf(outcome.result),
       };
     case 'retried':
       return {
-        ...about(job, atMs),
+        ...aboutJob(job, atMs),
         kind: 'retried',
         startedAtMs: startedAtMs ?? atMs,
         nextDueAtMs: atMs + outcome.delayMs,
@@ -46,7 +46,7 @@ export function ended(
       };
     case 'cancelled':
       return {
-        ...about(job, atMs),
+        ...aboutJob(job, atMs),
         kind: 'cancelled',
         ...(startedAtMs !== undefined && { startedAtMs }),
         failure: outcome.failure,
@@ -55,9 +55,4 @@ export function ended(
     case 'dead':
       return undefined;
   }
-}
-
-function about(job: Job, atMs: number): AboutJob {
-  const { id, type, queue, lane, run, attempt, dueAtMs } = job;
-  return { id, type, queue, lane, run, attempt, dueAtMs, atMs };
 }

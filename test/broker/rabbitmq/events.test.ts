@@ -3,31 +3,21 @@ import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
 import type { BatchDelivery, LetterDelivery } from '../../../src/broker/event-channel.js';
 import { startProxy } from '../../support/proxy.js';
-import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
 import { exerciseAlarms } from '../conformance-alarms.js';
 import { createInbox, makeJob, rejectionOf } from '../inbox.js';
 import { createPile } from '../pile.js';
-import { createRabbitBench, type RabbitBench } from './bench.js';
+import { createRabbitBench, useOwnNode } from './bench.js';
 
 const source = { queue: 'default', lane: 'normal', prefetch: 10 } as const;
 
 describe('events on RabbitMQ', () => {
-  let node: RabbitNode;
-  let bench: RabbitBench;
-  before(async () => {
-    node = await startNode();
-  });
-  after(() => node.remove());
-  beforeEach(() => {
-    bench = createRabbitBench(node.url);
-  });
-  afterEach(() => bench.close());
+  const own = useOwnNode();
 
   exerciseAlarms('RabbitMQ', async () => ({
-    ...createRabbitBench(node.url),
+    ...createRabbitBench(own.node.url),
     stop: (broker) => broker.stop(),
     crash: (broker) => broker.stop(),
-    setAlarm: (_broker, isRaised) => node.setMemoryAlarm(isRaised),
+    setAlarm: (_broker, isRaised) => own.node.setMemoryAlarm(isRaised),
   }));
 
   /** Publishes batches one after the other until told to stop; resolves with the texts of all that were confirmed. */
@@ -60,11 +50,15 @@ describe('events on RabbitMQ', () => {
   }
 
   it('brings a job whose lane was not there when it was due into its lane: that is no dead letter', async () => {
-    const broker = await bench.open({ queues: ['default'] });
-    const connection = await amqp.connect(node.url);
+    const broker = await own.bench.open({ queues: ['default'] });
+    const connection = await amqp.connect(own.node.url);
     const channel = await connection.createChannel();
     const words = [...Array.from({ length: 28 }, () => '*'), 'default', 'normal'];
-    await channel.unbindQueue(`${bench.prefix}.jobs.default.normal`, `${bench.prefix}.due`, words.join('.'));
+    await channel.unbindQueue(
+      `${own.bench.prefix}.jobs.default.normal`,
+      `${own.bench.prefix}.due`,
+      words.join('.'),
+    );
     const [late, gone] = [makeJob({ dueAtMs: Date.now() + 150 }), makeJob()];
     await broker.publish(late);
     // A dead letter of ours, to show that the others have been looked at.
@@ -73,7 +67,7 @@ describe('events on RabbitMQ', () => {
     await broker.consume(source, inbox.take);
     const [first] = await inbox.first(1);
     const dead = createPile<LetterDelivery>((held) => void held.ack());
-    while ((await channel.checkQueue(`${bench.prefix}.dead`)).messageCount === 0);
+    while ((await channel.checkQueue(`${own.bench.prefix}.dead`)).messageCount === 0);
     await first?.deadLetter({ reason: 'permanent', failure: { name: 'E', message: 'm' }, atMs: 1 });
     await broker.events.consumeDead(10, dead.take);
     const [, second] = await inbox.first(2);
@@ -84,25 +78,25 @@ describe('events on RabbitMQ', () => {
   });
 
   it('holds on to a batch while the broker is killed and comes back, and loses none', async () => {
-    const broker = await bench.open();
-    await node.settle();
+    const broker = await own.bench.open();
+    await own.node.settle();
     const told = createPile<BatchDelivery>();
     await broker.events.consume(3, told.take);
     const load = keepPublishing(broker);
     await told.first(3);
-    await node.kill();
+    await own.node.kill();
     const pending = broker.events.publish(Buffer.from('during'));
-    await node.restart();
+    await own.node.restart();
     await pending.done;
     await load.stop();
     // What the first consumer holds was redelivered to it after the loss: it stops, so that all comes to one.
     await broker.stop();
-    await expectAll(await bench.open(), [...load.confirmed, 'during']);
+    await expectAll(await own.bench.open(), [...load.confirmed, 'during']);
   });
 
   it('holds on to a batch through an outage, and delivers those in hand again', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url] });
     await broker.events.publish(Buffer.from('before')).done;
     const pile = createPile<BatchDelivery>();
     await broker.events.consume(5, pile.take);
@@ -120,8 +114,8 @@ describe('events on RabbitMQ', () => {
   });
 
   it('takes no place of a job in the window, and is kept waiting by none', async () => {
-    const proxy = await startProxy(node.url);
-    const broker = await bench.open({ urls: [proxy.url], window: 2 });
+    const proxy = await startProxy(own.node.url);
+    const broker = await own.bench.open({ urls: [proxy.url], window: 2 });
     proxy.pause();
     const batches = Array.from(
       { length: 10 },
@@ -139,15 +133,15 @@ describe('events on RabbitMQ', () => {
   });
 
   it('declares the queue of the recorder again when it was deleted, and a batch waits for it', async () => {
-    const broker = await bench.open();
-    await node.rabbitmqctl('delete_queue', `${bench.prefix}.recorder`);
+    const broker = await own.bench.open();
+    await own.node.rabbitmqctl('delete_queue', `${own.bench.prefix}.recorder`);
     await broker.events.publish(Buffer.from('one')).done;
     expect(await broker.inspect()).to.deep.include({ events: 1 });
   });
 
   it('tells every process on its prefix of an announcement, and nobody else', async () => {
-    const [one, two] = [await bench.open(), await bench.open()];
-    const elsewhere = createRabbitBench(node.url);
+    const [one, two] = [await own.bench.open(), await own.bench.open()];
+    const elsewhere = createRabbitBench(own.node.url);
     const stranger = await elsewhere.open();
     const heard = [createPile<void>(), createPile<void>(), createPile<void>()] as const;
     for (const [i, broker] of [one, two, stranger].entries())
@@ -164,14 +158,14 @@ describe('events on RabbitMQ', () => {
   });
 
   it('calls who listens to announcements after each reconnect, and is bound again', async () => {
-    const [listening, announcing] = [bench.make(), await bench.open()];
+    const [listening, announcing] = [own.bench.make(), await own.bench.open()];
     const heard = createPile<void>();
     await listening.events.onAnnouncement(() => heard.take()); // Before it is started.
     await listening.start();
     await heard.first(1);
     for (let round = 0; round < 3; round++) {
       const before = heard.items.length;
-      await node.closeAllConnections();
+      await own.node.closeAllConnections();
       await heard.first(before + 1);
     }
     while (!announcing.health().ok) await new Promise(setImmediate);
@@ -181,10 +175,10 @@ describe('events on RabbitMQ', () => {
   });
 
   it('does not keep whoever announces during an outage, and announces once it is over', async () => {
-    const proxy = await startProxy(node.url);
-    const announcing = await bench.open({ urls: [proxy.url] });
+    const proxy = await startProxy(own.node.url);
+    const announcing = await own.bench.open({ urls: [proxy.url] });
     const heard = createPile<void>();
-    await (await bench.open()).events.onAnnouncement(() => heard.take());
+    await (await own.bench.open()).events.onAnnouncement(() => heard.take());
     const before = heard.items.length;
     proxy.refuse(true);
     proxy.cut();
@@ -197,9 +191,9 @@ describe('events on RabbitMQ', () => {
   });
 
   it('closes the channel of a consumer that was cancelled once its last delivery is settled, 100 times over', async () => {
-    const broker = await bench.open();
+    const broker = await own.bench.open();
     const channels = async (): Promise<number> =>
-      (await node.rabbitmqctl('list_channels', 'pid')).split('\n').filter((line) => line.includes('<'))
+      (await own.node.rabbitmqctl('list_channels', 'pid')).split('\n').filter((line) => line.includes('<'))
         .length;
     const before = await channels();
     await broker.publish(makeJob());
