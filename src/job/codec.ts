@@ -62,13 +62,6 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
       `sluice-version ${version} is not known here; this release reads version ${FORMAT_VERSION}`,
     );
   }
-  const optional = {
-    maxAttempts: wholeNumber(headers, 'sluice-max-attempts', 1),
-    timeoutMs: wholeNumber(headers, 'sluice-timeout-ms', 1),
-    expiresAtMs: wholeNumber(headers, 'sluice-expires-ms', 0, lastMs),
-    traceparent: text(headers, 'traceparent'),
-    tracestate: text(headers, 'tracestate'),
-  };
   return {
     id,
     type,
@@ -78,8 +71,23 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
     run: wholeNumber(headers, 'sluice-run', 1) ?? 1,
     attempt: wholeNumber(headers, 'sluice-attempt', 1) ?? 1,
     dueAtMs: wholeNumber(headers, 'sluice-due-ms', 0, lastMs) ?? acceptedAtMs({ id }),
-    ...given(optional),
+    ...(hasAny(headers) ? optionsIn(headers) : undefined),
   };
+}
+
+function hasAny(headers: Envelope['headers']): boolean {
+  for (const _ in headers) return true;
+  return false;
+}
+
+function optionsIn(headers: Envelope['headers']) {
+  return given({
+    maxAttempts: wholeNumber(headers, 'sluice-max-attempts', 1),
+    timeoutMs: wholeNumber(headers, 'sluice-timeout-ms', 1),
+    expiresAtMs: wholeNumber(headers, 'sluice-expires-ms', 0, lastMs),
+    traceparent: text(headers, 'traceparent'),
+    tracestate: text(headers, 'tracestate'),
+  });
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

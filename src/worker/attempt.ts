@@ -15,7 +15,7 @@ import {
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import { contextOf, snapshotOf } from './context.js';
-import { runWithDeadline } from './deadline.js';
+import { type Ended, runWithDeadline } from './deadline.js';
 import type { Decision } from './decision.js';
 import { started } from './job-events.js';
 import type { JobObserver } from './observer.js';
@@ -48,11 +48,14 @@ export interface AttemptOptions {
   readonly graceMs: number;
 }
 
+/** Told once each; in the same call when the attempt ends before its handler begins. */
+export interface AttemptWatcher {
+  decided(decision: Decision): void;
+  /** The slot is free. */
+  released(): void;
+}
+
 export interface Attempt {
-  /** Never rejects. */
-  readonly decided: Promise<Decision>;
-  /** When the slot is free. Never rejects. */
-  readonly released: Promise<void>;
   /** Because the worker stops. */
   abort(): void;
   /** Because the job is no longer wanted. A result all the same counts. */
@@ -62,7 +65,7 @@ export interface Attempt {
 type Limits = RetryPolicy & { readonly timeoutMs: number };
 
 /** Begins attempts; each runs on its own from there. */
-export function createAttempts(options: AttemptOptions): (job: Job) => Attempt {
+export function createAttempts(options: AttemptOptions): (job: Job, watcher: AttemptWatcher) => Attempt {
   const { registry, defaults, clock, random, log, observer, events, consumerTimeoutMs, graceMs } = options;
   const warnedTypes = new Set<string>();
 
@@ -80,50 +83,56 @@ export function createAttempts(options: AttemptOptions): (job: Job) => Attempt {
     log.warn({ job: job.id, type: job.type }, warning);
   }
 
-  return function begin(job) {
+  function decisionOf(job: Job, ended: Ended, limits: Limits, startedAtMs: number): Decision {
+    switch (ended.kind) {
+      case 'aborted':
+        return { kind: 'aborted' };
+      case 'cancelled':
+        return decide(job, { kind: 'cancelled', by: 'order' }, limits, startedAtMs);
+      default:
+        return decide(job, ended, limits, startedAtMs);
+    }
+  }
+
+  return function begin(job, watcher) {
     const handler = registry.get(job.type);
     const limits = limitsOf(job, handler, defaults);
     const startedAtMs = clock.now();
     const prepared = prepare(job, handler, startedAtMs, options.causeToCancel(job));
-    if (prepared.kind !== 'ready') return decidedAtOnce(decide(job, prepared, limits));
+    if (prepared.kind !== 'ready') {
+      watcher.decided(decide(job, prepared, limits));
+      watcher.released();
+      return over;
+    }
 
     warnOfTimeout(job, limits.timeoutMs);
     observer.started(job, Math.max(0, startedAtMs - job.dueAtMs));
     events.tell(started(job, startedAtMs));
-    let isOver = false;
-    const course = runWithDeadline(
-      (signal) =>
+    return runWithDeadline(
+      (course) =>
         prepared.handler.run(
           prepared.snapshot as HandlerJob<never>,
-          contextOf(job, { signal, isOver: () => isOver, events, clock, log }),
+          contextOf(job, course, { events, clock, log }),
         ),
       { clock, timeoutMs: limits.timeoutMs, graceMs },
+      {
+        ended: (ended) => watcher.decided(decisionOf(job, ended, limits, startedAtMs)),
+        released(how) {
+          if (how === 'ignored') {
+            log.error(
+              { job: job.id, type: job.type, graceMs },
+              `the handler of ${job.type} goes on after its signal has aborted; its slot is given to another job. ` +
+                'Hand context.signal to every call that takes one',
+            );
+          }
+          watcher.released();
+        },
+      },
     );
-    return {
-      decided: course.ended.then((ended): Decision => {
-        isOver = true;
-        switch (ended.kind) {
-          case 'aborted':
-            return { kind: 'aborted' };
-          case 'cancelled':
-            return decide(job, { kind: 'cancelled', by: 'order' }, limits, startedAtMs);
-          default:
-            return decide(job, ended, limits, startedAtMs);
-        }
-      }),
-      released: course.released.then((how) => {
-        if (how === 'ended') return;
-        log.error(
-          { job: job.id, type: job.type, graceMs },
-          `the handler of ${job.type} goes on after its signal has aborted; its slot is given to another job. ` +
-            'Hand context.signal to every call that takes one',
-        );
-      }),
-      abort: () => course.abort(),
-      cancel: () => course.cancel(),
-    };
   };
 }
+
+const over: Attempt = { abort() {}, cancel() {} };
 
 function limitsOf(job: Job, handler: Handler | undefined, defaults: JobDefaults): Limits {
   return {
@@ -174,15 +183,6 @@ function unknownType(type: string): SluiceError {
     'unknown_job_type',
     `this worker has no handler for the type ${JSON.stringify(type)}; load one with HANDLERS, or finish the deployment that brings it`,
   );
-}
-
-function decidedAtOnce(decision: Decision): Attempt {
-  return {
-    decided: Promise.resolve(decision),
-    released: Promise.resolve(),
-    abort: () => {},
-    cancel: () => {},
-  };
 }
 
 function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): void {

@@ -4,6 +4,7 @@ import type { HandlerContext, HandlerJob, HandlerLog } from '../handler/define.j
 import { acceptedAtMs, type Job } from '../job/job.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import type { Course } from './deadline.js';
 import { progressed } from './job-events.js';
 
 /** Characters kept of the note of a progress: it goes into every row that people list. */
@@ -30,45 +31,71 @@ function acceptedAtOf(job: Job): string {
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i;
 
 export interface ContextOptions {
-  readonly signal: () => AbortSignal;
-  /** The attempt counts as over: what the handler still says of it is said too late. */
-  readonly isOver: () => boolean;
   readonly events: Pick<EventSender, 'tell'>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function contextOf(job: Job, { signal, isOver, events, clock, log }: ContextOptions): HandlerContext {
-  const ownLog = handlerLog(job, log);
-  let step = 0;
-  let isWarned = false;
+/** @param course  once it is over, what the handler still says of its progress is said too late */
+export function contextOf(
+  job: Job,
+  course: Pick<Course, 'signal' | 'isOver'>,
+  options: ContextOptions,
+): HandlerContext {
+  return Object.freeze(new Context(job, course, options));
+}
+
+/** Most handlers neither log nor tell how far they are: what is needed for that is made when it is first asked for. */
+class Context implements HandlerContext {
+  readonly #job: Job;
+  readonly #course: Pick<Course, 'signal' | 'isOver'>;
+  readonly #options: ContextOptions;
+  #log: HandlerLog | undefined;
+  #step = 0;
+  #isWarned = false;
+
+  constructor(job: Job, course: Pick<Course, 'signal' | 'isOver'>, options: ContextOptions) {
+    this.#job = job;
+    this.#course = course;
+    this.#options = options;
+  }
+
+  get signal(): AbortSignal {
+    return this.#course.signal;
+  }
+
+  get log(): HandlerLog {
+    this.#log ??= handlerLog(this.#job, this.#options.log);
+    return this.#log;
+  }
+
+  /** Bound, so that a handler may take it out of the context. */
+  get progress(): HandlerContext['progress'] {
+    return (percent, note) => this.#tell(percent, note);
+  }
+
+  #tell(percent: number, note?: string): void {
+    if (this.#course.isOver) return;
+    if (typeof percent !== 'number' || Number.isNaN(percent)) {
+      this.#warnOf(percent);
+      return;
+    }
+    this.#step += 1;
+    const { events, clock, log } = this.#options;
+    log.debug({ job: this.#job.id, percent, note }, 'progress');
+    const within = Math.min(100, Math.max(0, percent));
+    const progress = { step: this.#step, percent: within, note: shortNote(note) };
+    events.tell(progressed(this.#job, progress, clock.now()));
+  }
 
   /** Progress is advice to people: a bad number is told, and costs the job nothing. */
-  function warnOf(percent: unknown): void {
-    if (isWarned) return;
-    isWarned = true;
-    ownLog.warn(
+  #warnOf(percent: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    this.log.warn(
       `progress takes a number from 0 to 100, not ${typeof percent === 'number' ? percent : `a ${typeof percent}`}; it was not told`,
     );
   }
-
-  return Object.freeze({
-    get signal() {
-      return signal();
-    },
-    log: ownLog,
-    progress(percent: number, note?: string) {
-      if (isOver()) return;
-      if (typeof percent !== 'number' || Number.isNaN(percent)) {
-        warnOf(percent);
-        return;
-      }
-      step += 1;
-      log.debug({ job: job.id, percent, note }, 'progress');
-      const within = Math.min(100, Math.max(0, percent));
-      events.tell(progressed(job, { step, percent: within, note: shortNote(note) }, clock.now()));
-    },
-  });
 }
 
 function shortNote(note: unknown): string | undefined {

@@ -22,11 +22,19 @@ export type Ended =
   | { readonly kind: 'thrown'; readonly thrown: unknown }
   | { readonly kind: 'aborted' | 'cancelled' };
 
+/** Told once each, never before `runWithDeadline` has returned. Calls and not promises: every job comes this way. */
+export interface CourseWatcher {
+  /** The attempt counts as over: at the latest at its deadline, or `graceMs` after an abort or cancel. */
+  ended(how: Ended): void;
+  /** Its slot is free: `ended` with the work itself, `ignored` when it still runs `graceMs` after its signal. */
+  released(how: 'ended' | 'ignored'): void;
+}
+
 export interface Course {
-  /** When the attempt counts as over: at the latest at its deadline, or `graceMs` after an abort or cancel. Never rejects. */
-  readonly ended: Promise<Ended>;
-  /** When its slot is free: `ended` with the work itself, `ignored` when it still runs `graceMs` after its signal. */
-  readonly released: Promise<'ended' | 'ignored'>;
+  /** Made when it is first asked for: it is the dearest part of an attempt, and short handlers never look at it. */
+  readonly signal: AbortSignal;
+  /** The watcher has been told that it ended. */
+  readonly isOver: boolean;
   /** Ends the work because the worker stops. A result that comes within `graceMs` still counts, an error does not. */
   abort(): void;
   /** Ends the work because it is no longer wanted; otherwise as `abort`. Whichever comes first holds. */
@@ -40,69 +48,112 @@ export interface CourseLimits {
   readonly graceMs: number;
 }
 
-/**
- * Starts `work` at once. Whatever it throws or rejects with, also late, is caught here. The signal is made when it is
- * first asked for: it is the dearest part of an attempt, and short handlers never look at it.
- */
-export function runWithDeadline(work: (signal: () => AbortSignal) => unknown, limits: CourseLimits): Course {
-  const { clock, timeoutMs, graceMs } = limits;
-  let controller: AbortController | undefined;
-  let phase: 'running' | 'timedOut' | 'aborted' | 'cancelled' | 'over' = 'running';
-  let end: (ended: Ended) => void = () => {};
-  let release: (how: 'ended' | 'ignored') => void = () => {};
-  const ended = new Promise<Ended>((resolve) => {
-    end = resolve;
-  });
-  const released = new Promise<'ended' | 'ignored'>((resolve) => {
-    release = resolve;
-  });
-  let cancelTimer = clock.after(timeoutMs, expire);
+/** Starts `work` at once. Whatever it throws or rejects with, also late, is caught here. */
+export function runWithDeadline(
+  work: (course: Course) => unknown,
+  limits: CourseLimits,
+  watcher: CourseWatcher,
+): Course {
+  const course = new RunningCourse(limits, watcher);
+  course.run(work);
+  return course;
+}
 
-  function controllerOf(): AbortController {
-    controller ??= new AbortController();
-    return controller;
+class RunningCourse implements Course {
+  readonly #limits: CourseLimits;
+  readonly #watcher: CourseWatcher;
+  #controller: AbortController | undefined;
+  #phase: 'running' | 'timedOut' | 'aborted' | 'cancelled' | 'over' = 'running';
+  #cancelTimer: () => void;
+  #isOver = false;
+  #isReleased = false;
+
+  constructor(limits: CourseLimits, watcher: CourseWatcher) {
+    this.#limits = limits;
+    this.#watcher = watcher;
+    this.#cancelTimer = limits.clock.after(limits.timeoutMs, () => this.#expire());
   }
 
-  function expire(): void {
-    phase = 'timedOut';
-    const reason = new TimedOut(timeoutMs);
+  get signal(): AbortSignal {
+    return this.#controllerOf().signal;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  run(work: (course: Course) => unknown): void {
+    void called(work, this).then(
+      (value) => this.#returned({ kind: 'returned', value }),
+      (thrown: unknown) =>
+        this.#returned(
+          this.#phase === 'aborted' || this.#phase === 'cancelled'
+            ? { kind: this.#phase }
+            : { kind: 'thrown', thrown },
+        ),
+    );
+  }
+
+  abort(): void {
+    this.#interrupt('aborted', () => new ShuttingDown());
+  }
+
+  cancel(): void {
+    this.#interrupt('cancelled', () => new Cancelled('cancelled on request'));
+  }
+
+  #controllerOf(): AbortController {
+    this.#controller ??= new AbortController();
+    return this.#controller;
+  }
+
+  #returned(how: Ended): void {
+    this.#cancelTimer();
+    this.#phase = 'over';
+    this.#end(how);
+    this.#release('ended');
+  }
+
+  #expire(): void {
+    this.#phase = 'timedOut';
+    const reason = new TimedOut(this.#limits.timeoutMs);
     // Before the signal: an answer to the abort is no result in time.
-    end({ kind: 'thrown', thrown: reason });
-    cancelTimer = clock.after(graceMs, () => release('ignored'));
-    controllerOf().abort(reason);
+    this.#end({ kind: 'thrown', thrown: reason });
+    this.#cancelTimer = this.#limits.clock.after(this.#limits.graceMs, () => this.#release('ignored'));
+    this.#controllerOf().abort(reason);
   }
 
-  function over(how: Ended): void {
-    cancelTimer();
-    phase = 'over';
-    end(how);
-    release('ended');
-  }
-
-  function interrupt(how: 'aborted' | 'cancelled', reason: Error): void {
-    if (phase !== 'running') return;
-    phase = how;
-    cancelTimer();
-    cancelTimer = clock.after(graceMs, () => {
-      end({ kind: how });
-      release('ignored');
+  #interrupt(how: 'aborted' | 'cancelled', reason: () => Error): void {
+    if (this.#phase !== 'running') return;
+    this.#phase = how;
+    this.#cancelTimer();
+    this.#cancelTimer = this.#limits.clock.after(this.#limits.graceMs, () => {
+      this.#end({ kind: how });
+      this.#release('ignored');
     });
-    controllerOf().abort(reason);
+    this.#controllerOf().abort(reason());
   }
 
-  const call = async (): Promise<unknown> => work(() => controllerOf().signal);
-  void call().then(
-    (value) => over({ kind: 'returned', value }),
-    (thrown: unknown) =>
-      over(phase === 'aborted' || phase === 'cancelled' ? { kind: phase } : { kind: 'thrown', thrown }),
-  );
+  #end(how: Ended): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#watcher.ended(how);
+  }
 
-  return {
-    ended,
-    released,
-    abort: () => interrupt('aborted', new ShuttingDown()),
-    cancel: () => interrupt('cancelled', new Cancelled('cancelled on request')),
-  };
+  #release(how: 'ended' | 'ignored'): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#watcher.released(how);
+  }
+}
+
+/** A promise also of what throws before it is one. That of an async function is taken as it is. */
+function called(work: (course: Course) => unknown, course: Course): Promise<unknown> {
+  try {
+    return Promise.resolve(work(course));
+  } catch (thrown) {
+    return Promise.reject(thrown);
+  }
 }
 
 /** Resolves with `wait`, at the latest after `ms`; true when `wait` was first. */

@@ -4,14 +4,13 @@
  */
 import type { Delivery } from '../broker/broker.js';
 import type { EventSender } from '../events/sender.js';
-import type { JobEvent } from '../job/event.js';
 import type { Job } from '../job/job.js';
 import { type Attempt, type AttemptOptions, createAttempts } from './attempt.js';
 import type { Decision } from './decision.js';
 import { ended } from './job-events.js';
 import type { JobObserver } from './observer.js';
 import { attemptKey, createRecent } from './recent.js';
-import { createRecord } from './record.js';
+import { createRecord, type Recording } from './record.js';
 import { type ResultText, resultText } from './result.js';
 import { createSettle, type Verdict, verdictOf } from './settle.js';
 
@@ -35,6 +34,8 @@ export interface Held {
   /** The delivery on which its verdict is being carried out. */
   inSettlement: Delivery | undefined;
   attempt: Attempt | undefined;
+  /** Of its outcome, while that is not durable. */
+  recording: Recording | undefined;
   /** Resolves when nothing more is to be done with it here. */
   readonly settled: Promise<void>;
   isDone(): void;
@@ -72,7 +73,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const abandoned = new AbortController();
   const settle = createSettle({ clock, random, log, abandoned: abandoned.signal });
   const record = createRecord({ events: options.events, clock, random, log, abandoned: abandoned.signal });
-  const unrecorded = new Set<Held>();
   const typesWarnedOf = new Set<string>();
   const recent = createRecent<Held, Verdict>(options.rememberedJobs);
   const active = createActiveCount();
@@ -99,53 +99,51 @@ export function createExecutor(options: ExecutorOptions): Executor {
     });
   }
 
-  async function concludeAttempt(held: Held, decision: Decision): Promise<void> {
+  /** It stays held until its event is durable, so a redelivery is adopted and settled after that. */
+  function concludeAttempt(held: Held, decision: Decision): void {
     const nowMs = clock.now();
     const event = ended(held.job, decision, nowMs, (value) => resultOf(held.job, value));
-    const isTold = event === undefined || (await recorded(held, event));
-    await conclude(held, isTold ? verdictOf(decision, nowMs) : { kind: 'returned' });
-  }
-
-  /** False when it was given up. The job stays held meanwhile, so a redelivery is adopted and settled after it. */
-  async function recorded(held: Held, event: JobEvent): Promise<boolean> {
-    unrecorded.add(held);
-    const isDurable = await record(event);
-    unrecorded.delete(held);
-    return isDurable;
+    const verdict = verdictOf(decision, nowMs);
+    if (event === undefined) conclude(held, verdict);
+    else {
+      held.recording = record(event, (isDurable) => {
+        held.recording = undefined;
+        conclude(held, isDurable ? verdict : { kind: 'returned' });
+      });
+    }
   }
 
   /** Settles the latest delivery; one that arrives meanwhile is settled with the outcome, or removed if that is stored already. */
-  async function conclude(held: Held, verdict: Verdict): Promise<void> {
-    let rest = verdict;
+  function conclude(held: Held, verdict: Verdict): void {
+    held.inSettlement = held.delivery;
+    void settle(held.delivery, verdict).then((isTaken) => {
+      const rest = isTaken ? told(held, verdict) : verdict;
+      if (held.inSettlement !== held.delivery) conclude(held, rest);
+      else letGo(held, rest);
+    });
+  }
+
+  /** Once it is stored, an outcome is told. What is left to do with another delivery is to remove it. */
+  function told({ job }: Held, verdict: Verdict): Verdict {
+    if (verdict.kind === 'returned' || verdict.kind === 'settled') return verdict;
     try {
-      do {
-        held.inSettlement = held.delivery;
-        const isTaken = await settle(held.delivery, rest);
-        if (isTaken && rest.kind !== 'returned' && rest.kind !== 'settled') {
-          const { kind, durationMs } = rest;
-          rest = { kind: 'settled' };
-          observer.settled(held.job, kind, durationMs);
-        }
-      } while (held.inSettlement !== held.delivery);
+      observer.settled(job, verdict.kind, verdict.durationMs);
     } catch (error) {
-      log.error({ job: held.job.id, err: error }, 'an observer of settled jobs has thrown');
+      log.error({ job: job.id, err: error }, 'an observer of settled jobs has thrown');
     }
-    if (rest.kind === 'returned') recent.forget(held.key);
-    else recent.finish(held.key, rest);
+    return isSettled;
+  }
+
+  function letGo(held: Held, verdict: Verdict): void {
+    if (verdict.kind === 'returned') recent.forget(held.key);
+    else recent.finish(held.key, verdict);
     held.isDone();
   }
 
-  function tryToBegin({ job, delivery }: Held): Attempt | undefined {
-    try {
-      delivery.started(); // Before the payload is parsed: that, too, can end a process.
-      return begin(job);
-    } catch (error) {
-      log.error(
-        { job: job.id, type: job.type, err: error },
-        'the job could not be begun and goes back to its queue',
-      );
-      return undefined;
-    }
+  /** @throws when nothing can begin here */
+  function beginAttempt(held: Held, released: () => void): Attempt {
+    held.delivery.started(); // Before the payload is parsed: that, too, can end a process.
+    return begin(held.job, { decided: (decision) => concludeAttempt(held, decision), released });
   }
 
   return {
@@ -158,25 +156,33 @@ export function createExecutor(options: ExecutorOptions): Executor {
         adopt(known, delivery);
         return { held: known, isNew: false };
       }
-      const held = createHeld(key, delivery);
+      const held = new HeldJob(key, delivery);
       recent.hold(key, held);
       const verdict = recent.verdict(key);
-      if (verdict !== undefined) void conclude(held, verdict);
+      if (verdict !== undefined) conclude(held, verdict);
       return { held, isNew: verdict === undefined };
     },
 
-    async run(held) {
-      const attempt = tryToBegin(held);
-      if (attempt === undefined) return conclude(held, { kind: 'returned' });
-      held.attempt = attempt;
-      active.add(held.job.queue);
-      void attempt.decided.then((decision) => concludeAttempt(held, decision));
-      await attempt.released;
-      active.remove(held.job.queue);
+    run(held) {
+      const { id, type, queue } = held.job;
+      active.add(queue);
+      return new Promise((resolve) => {
+        const released = (): void => {
+          active.remove(queue);
+          resolve();
+        };
+        try {
+          held.attempt = beginAttempt(held, released);
+        } catch (error) {
+          log.error({ job: id, type, err: error }, 'the job could not be begun and goes back to its queue');
+          conclude(held, { kind: 'returned' });
+          void held.settled.then(released);
+        }
+      });
     },
 
     giveBack(held) {
-      void conclude(held, { kind: 'returned' });
+      conclude(held, { kind: 'returned' });
     },
 
     abortAll() {
@@ -186,9 +192,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
       for (const held of recent.allHeld()) if (options.isCancelled(held.job)) held.attempt?.cancel();
     },
     async abandon() {
-      const returned = [...unrecorded].map((held) => held.settled);
       abandoned.abort();
-      await Promise.all(returned);
+      const unrecorded = recent.allHeld().filter((held) => held.recording !== undefined);
+      for (const { recording } of unrecorded) recording?.giveUp();
+      await Promise.all(unrecorded.map((held) => held.settled));
     },
     idle: () => active.none(),
     async allSettled() {
@@ -201,13 +208,40 @@ export function createExecutor(options: ExecutorOptions): Executor {
   };
 }
 
-function createHeld(key: string, delivery: Delivery): Held {
-  let isDone = (): void => {};
-  const settled = new Promise<void>((resolve) => {
-    isDone = resolve;
-  });
-  const { job } = delivery;
-  return { key, job, delivery, inSettlement: undefined, attempt: undefined, settled, isDone };
+/** As long as the outcome of a job is remembered. */
+const isSettled: Verdict = { kind: 'settled' };
+
+class HeldJob implements Held {
+  readonly key: string;
+  readonly job: Job;
+  delivery: Delivery;
+  inSettlement: Delivery | undefined;
+  attempt: Attempt | undefined;
+  recording: Recording | undefined;
+  #isDone = false;
+  /** Made when it is first asked for, which is seldom. */
+  #settled: Promise<void> | undefined;
+  #resolve: (() => void) | undefined;
+
+  constructor(key: string, delivery: Delivery) {
+    this.key = key;
+    this.job = delivery.job;
+    this.delivery = delivery;
+  }
+
+  get settled(): Promise<void> {
+    this.#settled ??= this.#isDone
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#resolve = resolve;
+        });
+    return this.#settled;
+  }
+
+  isDone(): void {
+    this.#isDone = true;
+    this.#resolve?.();
+  }
 }
 
 /** Counts taken slots per queue, and says when there is none. */

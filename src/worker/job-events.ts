@@ -29,13 +29,17 @@ export function ended(
   if (decision.kind === 'aborted') return undefined;
   const { outcome, startedAtMs } = decision;
   switch (outcome.kind) {
-    case 'succeeded':
-      return {
-        ...aboutJob(job, atMs),
-        kind: 'succeeded',
-        startedAtMs: startedAtMs ?? atMs,
-        ...resultOf(outcome.result),
-      };
+    case 'succeeded': {
+      const { result, cutFrom } = resultOf(outcome.result);
+      const { kind } = outcome;
+      const begunAtMs = startedAtMs ?? atMs;
+      if (result === undefined) return { ...aboutJob(job, atMs), kind, startedAtMs: begunAtMs };
+      if (cutFrom !== undefined)
+        return { ...aboutJob(job, atMs), kind, startedAtMs: begunAtMs, result, cutFrom };
+      // The commonest of all events is made in one piece: one that is spread is copied with each field added to it.
+      const { id, type, queue, lane, run, attempt, dueAtMs } = job;
+      return { id, type, queue, lane, run, attempt, dueAtMs, atMs, kind, startedAtMs: begunAtMs, result };
+    }
     case 'retried':
       return {
         ...aboutJob(job, atMs),

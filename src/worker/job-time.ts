@@ -8,16 +8,21 @@ export interface Measured {
   readonly slowestMs: number;
 }
 
+export interface Beginning {
+  readonly atMs: number;
+}
+
 export interface JobTime {
-  /** A handler takes a slot; call what is returned when the slot is free again. */
-  began(): () => void;
+  /** A handler takes a slot; hand what is returned to `ended` when the slot is free again. */
+  began(): Beginning;
+  ended(one: Beginning): void;
   /** What is known by now, or undefined; begins a new period. */
   look(): Measured | undefined;
 }
 
 export function createJobTime(clock: Clock): JobTime {
   /** When each began that runs, oldest first. */
-  const running = new Set<{ readonly atMs: number }>();
+  const running = new Set<Beginning>();
   let count = 0;
   let sumMs = 0;
   let slowestMs = 0;
@@ -27,13 +32,14 @@ export function createJobTime(clock: Clock): JobTime {
     began() {
       const one = { atMs: clock.now() };
       running.add(one);
-      return () => {
-        running.delete(one);
-        const ms = Math.max(0, clock.now() - one.atMs);
-        count += 1;
-        sumMs += ms;
-        slowestMs = Math.max(slowestMs, ms);
-      };
+      return one;
+    },
+    ended(one) {
+      running.delete(one);
+      const ms = Math.max(0, clock.now() - one.atMs);
+      count += 1;
+      sumMs += ms;
+      slowestMs = Math.max(slowestMs, ms);
     },
     look() {
       const [oldest] = running;

@@ -70,6 +70,8 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
   const { name, prefetchFor, broker, executor, gate, clock, log, stopping } = options;
   const waiting = createWaitingLine<Held>();
   const slots = pLimit(options.concurrency);
+  /** Slots that work off what waits, or are about to. */
+  let open = 0;
   const consumers = new Map<Lane, Consumer>();
   let isPaused = false;
   const jobTime = createJobTime(clock);
@@ -94,19 +96,33 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
       return;
     }
     waiting.push(lane, held);
-    // One ticket per delivery: the ticket waits for a slot, and what it takes then is the best of that moment.
-    void slots(startBest);
+    openSlots();
   }
 
-  async function startBest(): Promise<void> {
-    while (gate.isClosed) await gate.opened();
-    if (isPaused || stopping.aborted) return;
-    const held = waiting.takeBest();
-    if (held === undefined) return;
-    const ended = jobTime.began();
-    await begin(held);
-    ended();
-    review();
+  /**
+   * As many as there is work for. One ticket per slot and not one per delivery: the limiter keeps its tickets in a linked list, in
+   * which a dead one that the garbage collector has moved to the old ones keeps all later ones alive.
+   */
+  function openSlots(): void {
+    for (let count = Math.min(waiting.size, slots.concurrency - open); count > 0; count--) {
+      open += 1;
+      void slots(workOff);
+    }
+  }
+
+  /** Takes what is best at each moment, until nothing waits or there is a slot too many. */
+  async function workOff(): Promise<void> {
+    while (open <= slots.concurrency) {
+      while (gate.isClosed) await gate.opened();
+      if (isPaused || stopping.aborted) break;
+      const held = waiting.takeBest();
+      if (held === undefined) break;
+      const one = jobTime.began();
+      await begin(held);
+      jobTime.ended(one);
+      review();
+    }
+    open -= 1;
   }
 
   /** Now and then, whenever there is an occasion: fast jobs need more in hand, slow ones must not be hoarded. */
@@ -125,20 +141,14 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
     void next(followInTheEnd);
   }
 
-  async function begin(held: Held): Promise<void> {
+  function begin(held: Held): Promise<void> | undefined {
+    if (!held.delivery.isLost) return executor.run(held);
     // Lost while it waited: the broker delivers it again, here or to another worker that may run it by now.
-    if (held.delivery.isLost) executor.giveBack(held);
-    else await executor.run(held);
-  }
-
-  /** Tickets of a pause were spent on nothing, so that each job that still waits needs a new one. */
-  function startWaiting(): void {
-    slots.clearQueue();
-    for (let count = waiting.size; count > 0; count--) void slots(startBest);
+    executor.giveBack(held);
+    return undefined;
   }
 
   function giveBack(): void {
-    slots.clearQueue();
     for (const held of waiting.takeAll()) executor.giveBack(held);
   }
 
@@ -236,9 +246,8 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
         const derived = prefetchFor(concurrency, measured);
         if (lanes.some((lane) => derived[lane] !== prefetch[lane])) prefetch = derived;
       }
-      const wasPaused = isPaused;
       isPaused = wish.isPaused;
-      if (wasPaused && !isPaused) startWaiting();
+      openSlots();
       void next(followInTheEnd);
     },
     dropWaiting(isUnwanted) {

@@ -16,8 +16,9 @@ export interface Recent<Held, Verdict> {
 }
 
 /** The same attempt of the same run, however often it is delivered. */
-export function attemptKey(job: Pick<Job, 'id' | 'run' | 'attempt'>): string {
-  return `${job.id}/${job.run}/${job.attempt}`;
+export function attemptKey({ id, run, attempt }: Pick<Job, 'id' | 'run' | 'attempt'>): string {
+  // Most jobs have one attempt, and no need of another string.
+  return run === 1 && attempt === 1 ? id : `${id}/${run}/${attempt}`;
 }
 
 /**

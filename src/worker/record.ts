@@ -10,45 +10,59 @@ export interface RecordOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  /** Nothing is waited for once it aborts. */
+  /** Nothing is tried once more when it aborts. */
   readonly abandoned: AbortSignal;
 }
 
+export interface Recording {
+  /** Does nothing when it is over. */
+  giveUp(): void;
+}
+
+/**
+ * `done` is called once, not before this returns: true once the event is durable, false when it was given up. A call and not a
+ * promise: every job comes this way.
+ */
+export type Record = (event: JobEvent, done: (isDurable: boolean) => void) => Recording;
+
 const tryAgain = { baseMs: 200, maxMs: 15_000 };
 
-/** True once the event is durable, false when it was given up. Never rejects. */
-export type Record = (event: JobEvent) => Promise<boolean>;
-
 export function createRecord({ events, clock, random, log, abandoned }: RecordOptions): Record {
-  // Not a race against one long promise: each race would leave something behind on it.
-  const giveUps = new Set<() => void>();
-  abandoned.addEventListener('abort', () => [...giveUps].map((giveUp) => giveUp()), { once: true });
+  return function record(event, done) {
+    let isOver = false;
 
-  async function insist(event: JobEvent): Promise<void> {
-    for (let tries = 1; !abandoned.aborted; tries++) {
-      try {
-        await events.record(event);
-        return;
-      } catch (error) {
-        const delayMs = nextDelayMs(tries, tryAgain, random);
-        log.warn(
-          { job: event.id, event: event.kind, tries, delayMs, err: error },
-          'what became of a job could not be recorded, so the job is not settled yet; it is tried again',
-        );
-        await sleep(clock, delayMs, abandoned);
-      }
+    function end(isDurable: boolean): void {
+      if (isOver) return;
+      isOver = true;
+      done(isDurable);
     }
-  }
 
-  return function record(event) {
-    if (abandoned.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const giveUp = (): void => resolve(false);
-      giveUps.add(giveUp);
-      void insist(event).then(() => {
-        giveUps.delete(giveUp);
-        resolve(!abandoned.aborted);
-      });
-    });
+    function attempt(tries: number): void {
+      if (abandoned.aborted) {
+        queueMicrotask(() => end(false));
+        return;
+      }
+      events.record(event).then(
+        () => end(true),
+        (error: unknown) => void again(tries, error),
+      );
+    }
+
+    async function again(tries: number, error: unknown): Promise<void> {
+      if (isOver || abandoned.aborted) {
+        end(false);
+        return;
+      }
+      const delayMs = nextDelayMs(tries, tryAgain, random);
+      log.warn(
+        { job: event.id, event: event.kind, tries, delayMs, err: error },
+        'what became of a job could not be recorded, so the job is not settled yet; it is tried again',
+      );
+      await sleep(clock, delayMs, abandoned);
+      attempt(tries + 1);
+    }
+
+    attempt(1);
+    return { giveUp: () => end(false) };
   };
 }

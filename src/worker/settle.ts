@@ -51,24 +51,31 @@ const tryAgain = { baseMs: 200, maxMs: 15_000 };
 export type Settle = (delivery: Delivery, verdict: Verdict) => Promise<boolean>;
 
 export function createSettle({ clock, random, log, abandoned }: SettleOptions): Settle {
-  return async function settle(delivery, verdict) {
+  async function again(delivery: Delivery, verdict: Verdict, firstError: unknown): Promise<boolean> {
+    let error = firstError;
     for (let tries = 1; ; tries++) {
+      if (error instanceof Lost || abandoned.aborted) return false;
+      const delayMs = nextDelayMs(tries, tryAgain, random);
+      log.warn(
+        { job: delivery.job.id, outcome: verdict.kind, tries, delayMs, err: error },
+        'the broker did not take the outcome of a job; it is tried again while the job is in our hands',
+      );
+      await sleep(clock, delayMs, abandoned);
+      if (abandoned.aborted) return false;
       try {
         await carryOut(delivery, verdict);
         return true;
-      } catch (error) {
-        if (error instanceof Lost || abandoned.aborted) return false;
-        const delayMs = nextDelayMs(tries, tryAgain, random);
-        log.warn(
-          { job: delivery.job.id, outcome: verdict.kind, tries, delayMs, err: error },
-          'the broker did not take the outcome of a job; it is tried again while the job is in our hands',
-        );
-        await sleep(clock, delayMs, abandoned);
-        if (abandoned.aborted) return false;
+      } catch (nextError) {
+        error = nextError;
       }
     }
-  };
+  }
+
+  return (delivery, verdict) =>
+    carryOut(delivery, verdict).then(taken, (error: unknown) => again(delivery, verdict, error));
 }
+
+const taken = (): boolean => true;
 
 function carryOut(delivery: Delivery, verdict: Verdict): Promise<void> {
   switch (verdict.kind) {

@@ -1,16 +1,58 @@
 import { expect } from 'chai';
 import { Cancelled, RetryLater } from '../../src/job/errors.js';
-import { runWithDeadline, ShuttingDown, TimedOut, waitAtMost } from '../../src/worker/deadline.js';
+import {
+  type Course,
+  type CourseLimits,
+  type Ended,
+  runWithDeadline,
+  ShuttingDown,
+  TimedOut,
+  waitAtMost,
+} from '../../src/worker/deadline.js';
 import { createManualClock, turns } from '../support/manual-clock.js';
+
+/** A course whose watcher is told by promises, and complains when it is told twice. */
+function watched(work: (course: Course) => unknown, limits: CourseLimits) {
+  const told: string[] = [];
+  let isEnded: (how: Ended) => void = () => {};
+  let isReleased: (how: 'ended' | 'ignored') => void = () => {};
+  const ended = new Promise<Ended>((resolve) => {
+    isEnded = resolve;
+  });
+  const released = new Promise<'ended' | 'ignored'>((resolve) => {
+    isReleased = resolve;
+  });
+  const tell = (what: 'ended' | 'released', how: string): void => {
+    if (told.some((line) => line.startsWith(what))) throw new Error(`told twice that it ${what}`);
+    told.push(`${what}: ${how}`);
+  };
+  const course = runWithDeadline(work, limits, {
+    ended(how) {
+      tell('ended', how.kind);
+      isEnded(how);
+    },
+    released(how) {
+      tell('released', how);
+      isReleased(how);
+    },
+  });
+  return {
+    told,
+    ended,
+    released,
+    abort: () => course.abort(),
+    cancel: () => course.cancel(),
+  };
+}
 
 function setup() {
   const clock = createManualClock();
   let resolve: (value?: unknown) => void = () => {};
   let reject: (thrown: unknown) => void = () => {};
   let signal = new AbortController().signal;
-  const course = runWithDeadline(
+  const course = watched(
     (given) => {
-      signal = given();
+      signal = given.signal;
       return new Promise((yes, no) => {
         resolve = yes;
         reject = no;
@@ -18,10 +60,7 @@ function setup() {
     },
     { clock, timeoutMs: 1000, graceMs: 50 },
   );
-  const told: string[] = [];
-  void course.ended.then((ended) => told.push(`ended: ${ended.kind}`));
-  void course.released.then((how) => told.push(`released: ${how}`));
-  return { clock, course, signal, resolve, reject, told };
+  return { clock, course, signal, resolve, reject, told: course.told };
 }
 
 describe('a course under a deadline', () => {
@@ -42,7 +81,7 @@ describe('a course under a deadline', () => {
 
   it('ends with what the work threw before it was a promise', async () => {
     const thrown = new Error('at once');
-    const course = runWithDeadline(
+    const course = watched(
       () => {
         throw thrown;
       },
@@ -57,7 +96,7 @@ describe('a course under a deadline', () => {
         throw new Error('no then');
       },
     });
-    const course = runWithDeadline(() => thenable, { clock: createManualClock(), timeoutMs: 1, graceMs: 1 });
+    const course = watched(() => thenable, { clock: createManualClock(), timeoutMs: 1, graceMs: 1 });
     expect(await course.ended).to.have.property('kind', 'thrown');
   });
 
@@ -74,9 +113,9 @@ describe('a course under a deadline', () => {
   it('shows an aborted signal also to work that asks for it only afterwards', async () => {
     const clock = createManualClock();
     let ask: () => AbortSignal = () => new AbortController().signal;
-    runWithDeadline(
-      (signal) => {
-        ask = signal;
+    watched(
+      (course) => {
+        ask = () => course.signal;
         return new Promise(() => {});
       },
       { clock, timeoutMs: 10, graceMs: 1 },

@@ -61,31 +61,27 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     isOver: () => over.signal.aborted,
     begin: (place) => started?.begin(place) ?? 0,
     end: (slot) => started?.end(slot),
-    ack: (place) => counted(storage.ack(place)),
-    retry(place, next) {
+    ack: (place) => storage.ack(place),
+    async retry(place, next) {
       const publish = publishOf(next);
-      return counted(storage.retry([place, publish], next.body)).then(() => tell(publish));
+      await storage.retry([place, publish], next.body);
+      tell(publish);
     },
-    bury: (place, { reason, failure, atMs }) =>
-      counted(storage.bury([place, reason, JSON.stringify(failure), atMs])).then(() => events.hasDead()),
+    async bury(place, { reason, failure, atMs }) {
+      await storage.bury([place, reason, JSON.stringify(failure), atMs]);
+      events.hasDead();
+    },
     untilRoom: () => sleep(clock, ROOM_AFTER_MS, over.signal),
+    settling(change) {
+      settles += change;
+      if (settles === 0) settled();
+    },
   };
   const dispatch = createDispatch({ storage, settling, clock, log });
   const suspects = createSuspects(storage, settling, dispatch.read);
   const isUp = (): boolean => started !== undefined && !over.signal.aborted;
-  const events = createEvents({ storage, keeper: settling, isUp, counted, clock, log });
+  const events = createEvents({ storage, keeper: settling, isUp, clock, log });
   const due = createDue({ storage, clock, log, hasNews: dispatch.hasNews });
-
-  /** A settle that `stop` waits for. */
-  async function counted(settle: Promise<void>): Promise<void> {
-    settles += 1;
-    try {
-      await settle;
-    } finally {
-      settles -= 1;
-      if (settles === 0) settled();
-    }
-  }
 
   /** @throws Unavailable  no such queue */
   function publishOf(job: Job): Publish {

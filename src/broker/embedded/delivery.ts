@@ -22,7 +22,7 @@ export class EmbeddedDelivery extends HeldRow implements Delivery {
   #slot: number | undefined;
 
   constructor(job: Job, lostCount: number, place: Place, settling: Settling, holder: Holder) {
-    super(settling, holder, () => settling.ack(place));
+    super(settling, holder);
     this.job = job;
     this.lostCount = lostCount;
     this.#place = place;
@@ -40,6 +40,10 @@ export class EmbeddedDelivery extends HeldRow implements Delivery {
 
   deadLetter(death: Death): Promise<void> {
     return this.settle(() => this.#settling.bury(this.#place, death));
+  }
+
+  protected override remove(): Promise<void> {
+    return this.#settling.ack(this.#place);
   }
 
   protected override name(): string {

@@ -28,8 +28,6 @@ export interface EventsOptions {
   readonly storage: Storage;
   readonly keeper: Keeper;
   readonly isUp: () => boolean;
-  /** A settle that `stop` of the engine waits for. */
-  readonly counted: (settle: Promise<void>) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -46,10 +44,12 @@ interface StoredLetter {
 
 class HeldBatch extends HeldRow implements BatchDelivery {
   readonly batch: Buffer;
+  protected override readonly remove: () => Promise<void>;
 
   constructor(batch: Buffer, keeper: Keeper, holder: Holder, remove: () => Promise<void>) {
-    super(keeper, holder, remove);
+    super(keeper, holder);
     this.batch = batch;
+    this.remove = remove;
   }
 
   protected override name(): string {
@@ -59,10 +59,12 @@ class HeldBatch extends HeldRow implements BatchDelivery {
 
 class HeldLetter extends HeldRow implements LetterDelivery {
   readonly letter: DeadLetter;
+  protected override readonly remove: () => Promise<void>;
 
   constructor(letter: DeadLetter, keeper: Keeper, holder: Holder, remove: () => Promise<void>) {
-    super(keeper, holder, remove);
+    super(keeper, holder);
     this.letter = letter;
+    this.remove = remove;
   }
 
   protected override name(): string {
@@ -74,7 +76,7 @@ class HeldLetter extends HeldRow implements LetterDelivery {
 const LOOK_AGAIN_MS = 250;
 
 export function createEvents(options: EventsOptions): Events {
-  const { storage, keeper, isUp, counted, clock, log } = options;
+  const { storage, keeper, isUp, clock, log } = options;
   const announced = new Set<() => void>();
   const blocked = new Set<(isBlocked: boolean) => void>();
   let cancelLook: (() => void) | undefined;
@@ -168,12 +170,12 @@ export function createEvents(options: EventsOptions): Events {
       },
       async consume(prefetch, deliver) {
         return batches.consume(prefetch, ({ place, batch }, holder) =>
-          deliver(new HeldBatch(batch, keeper, holder, () => counted(storage.ackBatch(place)))),
+          deliver(new HeldBatch(batch, keeper, holder, () => storage.ackBatch(place))),
         );
       },
       async consumeDead(prefetch, deliver) {
         return dead.consume(prefetch, ({ place, letter }, holder) =>
-          deliver(new HeldLetter(letter, keeper, holder, () => counted(storage.ackLetter(place)))),
+          deliver(new HeldLetter(letter, keeper, holder, () => storage.ackLetter(place))),
         );
       },
       async announce() {

@@ -70,21 +70,30 @@ export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Fee
     );
   }
 
-  function holderOf(taker: Taker<Item>, item: Item): Holder {
-    return {
-      hold(isHeld) {
-        taker.held += isHeld ? 1 : -1;
-        if (!isHeld) schedule();
-      },
-      gone() {
-        inHand -= 1;
-      },
-      takeBack() {
-        inHand -= 1;
-        line.putBack(item);
-        schedule();
-      },
-    };
+  /** A class, as there is one of each job. */
+  class Hand implements Holder {
+    readonly #taker: Taker<Item>;
+    readonly #item: Item;
+
+    constructor(taker: Taker<Item>, item: Item) {
+      this.#taker = taker;
+      this.#item = item;
+    }
+
+    hold(isHeld: boolean): void {
+      this.#taker.held += isHeld ? 1 : -1;
+      if (!isHeld) schedule();
+    }
+
+    gone(): void {
+      inHand -= 1;
+    }
+
+    takeBack(): void {
+      inHand -= 1;
+      line.putBack(this.#item);
+      schedule();
+    }
   }
 
   return {
@@ -95,7 +104,7 @@ export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Fee
         take(item) {
           inHand += 1;
           try {
-            hand(item, holderOf(taker, item));
+            hand(item, new Hand(taker, item));
           } catch (error) {
             log.error({ err: error }, 'a delivery callback threw');
           }

@@ -19,21 +19,20 @@ export interface Keeper {
   isOver(): boolean;
   /** Resolves when it is worth trying again after a disk was found full, or the engine is over. */
   untilRoom(): Promise<void>;
+  /** A settle is under way, or one less: the engine waits for them when it stops. */
+  settling(change: 1 | -1): void;
 }
 
-export class HeldRow {
+export abstract class HeldRow {
   readonly #keeper: Keeper;
   readonly #holder: Holder;
-  readonly #store: () => Promise<void>;
   #isSettled = false;
   /** A settle has failed: its place in the prefetch is not lent again before one is stored. */
   #hasFailed = false;
 
-  /** @param store  removes the row as done with */
-  constructor(keeper: Keeper, holder: Holder, store: () => Promise<void>) {
+  constructor(keeper: Keeper, holder: Holder) {
     this.#keeper = keeper;
     this.#holder = holder;
-    this.#store = store;
   }
 
   get isLost(): boolean {
@@ -41,7 +40,7 @@ export class HeldRow {
   }
 
   ack(): Promise<void> {
-    return this.settle(this.#store);
+    return this.settle(() => this.remove());
   }
 
   async return(): Promise<void> {
@@ -54,38 +53,54 @@ export class HeldRow {
     return this.#isSettled;
   }
 
+  /** Removes the row as done with. */
+  protected abstract remove(): Promise<void>;
+
   /** What errors call it. */
-  protected name(): string {
-    return 'a row';
-  }
+  protected abstract name(): string;
 
   /** It leaves the hands of the consumer. */
   protected ended(): void {}
 
   /** Holds on while the disk is full; any other failure is the caller's, who may settle again. */
-  protected async settle(store: () => Promise<void>): Promise<void> {
-    this.#claim();
-    for (;;) {
-      const isLent = !this.#hasFailed;
-      if (isLent) this.#holder.hold(false);
-      try {
-        await store();
+  protected settle(store: () => Promise<void>): Promise<void> {
+    try {
+      this.#claim();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#try(store);
+  }
+
+  #try(store: () => Promise<void>): Promise<void> {
+    const isLent = !this.#hasFailed;
+    if (isLent) this.#holder.hold(false);
+    this.#keeper.settling(1);
+    return store().then(
+      () => {
+        this.#keeper.settling(-1);
         if (!isLent) this.#holder.hold(false);
         this.#holder.gone();
-        return;
-      } catch (error) {
+      },
+      (error: unknown) => {
+        this.#keeper.settling(-1);
         if (isLent) this.#holder.hold(true);
         this.#hasFailed = true;
-        const { kind } = error as SqliteFailure;
-        if (this.isLost || kind === 'ended') throw this.#lost(error);
-        if (kind !== 'full') {
-          this.#isSettled = false;
-          throw portError(error);
-        }
-        await this.#keeper.untilRoom();
-        if (this.isLost) throw this.#lost(error);
-      }
+        return this.#failed(store, error);
+      },
+    );
+  }
+
+  async #failed(store: () => Promise<void>, error: unknown): Promise<void> {
+    const { kind } = error as SqliteFailure;
+    if (this.isLost || kind === 'ended') throw this.#lost(error);
+    if (kind !== 'full') {
+      this.#isSettled = false;
+      throw portError(error);
     }
+    await this.#keeper.untilRoom();
+    if (this.isLost) throw this.#lost(error);
+    return this.#try(store);
   }
 
   /** @throws Error  settled before  @throws Lost */

@@ -61,13 +61,13 @@ export function createStorage(thread: SqliteThread, clock: Clock, foundFull: () 
     return passedMs >= 0 && passedMs < ms;
   }
 
-  async function call(operation: string, argument: unknown, bytes?: Buffer): Promise<unknown> {
-    try {
-      return await thread.run(operation, argument, bytes);
-    } catch (error) {
-      if (error instanceof SqliteFailure) note(error);
-      throw error;
-    }
+  function call(operation: string, argument: unknown, bytes?: Buffer): Promise<unknown> {
+    return thread.run(operation, argument, bytes).catch(noted);
+  }
+
+  function noted(error: unknown): never {
+    if (error instanceof SqliteFailure) note(error);
+    throw error;
   }
 
   function note({ kind, message }: SqliteFailure): void {
