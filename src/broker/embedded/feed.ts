@@ -34,6 +34,8 @@ export interface FeedOptions<Item extends Placed> {
 }
 
 const READ_AGAIN_MS = 500;
+/** Beginning more jobs at once would hold up the loop for longer than a request should wait. */
+const MOST_IN_A_TURN = 32;
 
 export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Feed<Item> {
   const { isUp, clock, log } = options;
@@ -53,7 +55,7 @@ export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Fee
 
   function pump(): void {
     if (!isUp()) return;
-    line.handOut();
+    if (line.handOut(MOST_IN_A_TURN)) schedule();
     const next = line.nextRead();
     if (next === undefined) return;
     options.read(next.after, next.limit).then(

@@ -20,8 +20,8 @@ export interface LaneLine<Item extends Placed> {
   hasNews(): void;
   /** Back to its place in front of all that lies behind it. */
   putBack(item: Item): void;
-  /** Hands out what can be handed out, each to the next taker with room. */
-  handOut(): void;
+  /** Hands out what can be handed out, each to the next taker with room, but at most `most`: true when there may be more. */
+  handOut(most: number): boolean;
   /** What to read now, or undefined: nobody has room, nothing lies there, or a read is under way already. */
   nextRead(): { readonly after: number; readonly limit: number } | undefined;
   /** Ends the read that `nextRead` began. `isCut`: more lies behind. `upTo`: the last place read, if not that of an item. */
@@ -30,7 +30,6 @@ export interface LaneLine<Item extends Placed> {
   readFailed(): void;
 }
 
-/** Beginning more jobs at once would hold up the loop for longer than a request should wait. */
 const LARGEST_READ = 128;
 
 /** @param start  the place before the first of this lane */
@@ -70,27 +69,29 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
       const at = atHand.findIndex((other) => other.place > item.place);
       atHand.splice(at < 0 ? atHand.length : at, 0, item);
     },
-    handOut() {
+    handOut(most) {
       // Bounded, for a taker may put back what it is given before it returns.
-      for (let left = atHand.length - first; left > 0; left--) {
+      for (let left = Math.min(most, atHand.length - first); left > 0; left--) {
         const taker = nextTaker();
-        if (taker === undefined) return;
+        if (taker === undefined) return false;
         const item = atHand[first] as Item;
         first += 1;
         taker.held += 1;
         taker.take(item);
       }
-      if (first < atHand.length) return;
+      if (first < atHand.length) return true;
       atHand = [];
       first = 0;
+      return false;
     },
     nextRead() {
-      if (isReading || !isNews || first < atHand.length) return undefined;
+      if (isReading || !isNews) return undefined;
       const room = takers.reduce((sum, { held, prefetch }) => sum + Math.max(0, prefetch - held), 0);
-      if (room === 0) return undefined;
+      const left = room - (atHand.length - first);
+      if (left <= 0) return undefined;
       isReading = true;
       isNews = false;
-      return { after: cursor, limit: Math.min(room, LARGEST_READ) };
+      return { after: cursor, limit: Math.min(left, LARGEST_READ) };
     },
     wasRead(items, isCut, upTo = items.at(-1)?.place) {
       isReading = false;

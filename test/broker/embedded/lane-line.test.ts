@@ -28,7 +28,7 @@ describe('the waiting line of a lane', () => {
     line.add(createHand(4));
     line.nextRead();
     line.wasRead(items(3, 8), true);
-    line.handOut();
+    line.handOut(1000);
     expect(line.nextRead()).to.deep.equal({ after: 8, limit: 2 });
     line.wasRead([], false);
     expect(line.nextRead()).to.equal(undefined);
@@ -36,12 +36,28 @@ describe('the waiting line of a lane', () => {
     expect(line.nextRead()).to.deep.equal({ after: 8, limit: 2 });
   });
 
+  it('hands out in portions, and meanwhile reads on as far as there is room', () => {
+    const line = createLaneLine(0);
+    const hand = createHand(7);
+    line.add(hand);
+    expect(line.nextRead()).to.deep.equal({ after: 0, limit: 7 });
+    line.wasRead(items(1, 2, 3, 4, 5), true);
+    expect(line.handOut(2)).to.equal(true);
+    expect(line.nextRead()).to.deep.equal({ after: 5, limit: 2 });
+    expect(line.handOut(2)).to.equal(true);
+    line.wasRead(items(6, 7), true);
+    expect(line.nextRead()).to.equal(undefined);
+    expect(line.handOut(2)).to.equal(true);
+    expect(line.handOut(2)).to.equal(false);
+    expect(hand.got).to.deep.equal([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it('does not read again what was read and was no job', () => {
     const line = createLaneLine(0);
     line.add(createHand(4));
     line.nextRead();
     line.wasRead(items(3), true, 8);
-    line.handOut();
+    line.handOut(1000);
     expect(line.nextRead()).to.deep.equal({ after: 8, limit: 3 });
     line.wasRead([], true, 11);
     expect(line.nextRead()).to.deep.equal({ after: 11, limit: 3 });
@@ -65,10 +81,10 @@ describe('the waiting line of a lane', () => {
     line.add(second);
     line.nextRead();
     line.wasRead(items(1, 2, 3, 4, 5, 6), false);
-    line.handOut();
+    line.handOut(1000);
     expect([first.got, second.got]).to.deep.equal([[1, 3, 4], [2]]);
     second.held -= 1;
-    line.handOut();
+    line.handOut(1000);
     expect(second.got).to.deep.equal([2, 5]);
   });
 
@@ -80,12 +96,12 @@ describe('the waiting line of a lane', () => {
         line.add(hand);
         line.nextRead();
         line.wasRead(items(1, 2, 3, 4, 5, 6, 7), false);
-        line.handOut();
+        line.handOut(1000);
         line.remove(hand);
         for (const place of returned) line.putBack({ place });
         const next = createHand(10);
         line.add(next);
-        line.handOut();
+        line.handOut(1000);
         expect(next.got).to.deep.equal([...returned.toSorted((a, b) => a - b), 6, 7]);
       }),
     );
@@ -106,7 +122,7 @@ describe('the waiting line of a lane', () => {
     line.add(taker);
     line.nextRead();
     line.wasRead(items(1, 2), false);
-    line.handOut();
+    line.handOut(1000);
     expect(taken).to.deep.equal([1, 1]);
   });
 });
