@@ -76,6 +76,17 @@ export function isLoopback(hostOrAddress: string): boolean {
   return isIP(hostOrAddress) !== 0 && ipaddr.process(hostOrAddress).range() === 'loopback';
 }
 
+/** A mistyped URL must not become a folder, perhaps with a password in its name. */
+export const folder: Kind<string> = {
+  expects: 'the path of a folder; made when missing',
+  parse(text) {
+    if (text.includes('\0')) return { fault: 'no path holds U+0000' };
+    if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return { fault: 'that is a URL' };
+    if (existsSync(text) && !statSync(text).isDirectory()) return { fault: 'that is a file' };
+    return { value: text };
+  },
+};
+
 /** A file becomes an absolute path, so that a later change of the working directory does not matter; a package stays a name. */
 export const moduleFile: Kind<string> = {
   expects:

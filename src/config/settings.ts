@@ -3,6 +3,7 @@ import { logLevels } from '../runtime/log.js';
 import { apiKeys, clientKey, mailAddress, webhookSecret } from './api-keys.js';
 import {
   flag,
+  folder,
   host,
   type Kind,
   matching,
@@ -94,7 +95,7 @@ export const settings = {
   ),
   dataDir: setting(
     'DATA_DIR',
-    matching(/^[^\0]+$/, 'the path of a folder; made when missing'),
+    folder,
     './data',
     'Where the built-in engine keeps its jobs (one process at a time), and SQLite what happened to them.',
   ),

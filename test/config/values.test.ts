@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { apiKeys, mailAddress, webhookSecret } from '../../src/config/api-keys.js';
-import { host, type Kind, moduleFile, queueNames, queueShares } from '../../src/config/kinds.js';
+import { folder, host, type Kind, moduleFile, queueNames, queueShares } from '../../src/config/kinds.js';
 import { amqpUrls, postgresUrl, serverUrl, smtpUrl } from '../../src/config/urls.js';
 
 function read<Value>(kind: Kind<Value>, text: string): Value {
@@ -18,6 +18,20 @@ function faultOf(kind: Kind<unknown>, text: string): string {
 
 const brokers = (text: string): string[] => read(amqpUrls, text).map((url) => url.reveal());
 const hash = 'ab'.repeat(32);
+
+describe('DATA_DIR', () => {
+  it('takes a path, whether there is something or not', () => {
+    for (const path of ['data', './data', '/var/lib/sluice', 'C:\\data', '..', 'a b', import.meta.dirname])
+      expect(read(folder, path)).to.equal(path);
+  });
+
+  it('refuses what would become a folder by mistake, or is none', () => {
+    expect(faultOf(folder, 'file:///var/lib/sluice')).to.equal('that is a URL');
+    expect(faultOf(folder, 'amqp://user:password@host/')).to.equal('that is a URL');
+    expect(faultOf(folder, 'a\0b')).to.contain('U+0000');
+    expect(faultOf(folder, import.meta.filename)).to.equal('that is a file');
+  });
+});
 
 describe('AMQP_URL', () => {
   it('takes one URL as it is', () => {

@@ -4,6 +4,7 @@
  * in its first statement is on record. A slot is used again at once, so the file is as large as the most jobs at a time.
  */
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { Unavailable } from '../../job/errors.js';
 import type { Log } from '../../runtime/log.js';
 
 export interface Started {
@@ -25,14 +26,18 @@ export interface StartedRecord {
 const BYTES = Float64Array.BYTES_PER_ELEMENT;
 const HEAD = 1; // The first number is the epoch.
 
-/** What a former process left; undefined when it ended in good order. */
+/** What a former process left; undefined when it ended in good order. @throws Unavailable  it cannot be read */
 export function readStarted(file: string): StartedRecord | undefined {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new Unavailable(
+      `${file} cannot be read (${message}): mend that, or remove it; without it no job that ran at a kill is suspected`,
+      { cause: error },
+    );
   }
   const numbers: number[] = [];
   for (let at = 0; at + BYTES <= bytes.length; at += BYTES) numbers.push(bytes.readDoubleLE(at));

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { createStarted, readStarted } from '../../../src/broker/embedded/started.js';
+import { Unavailable } from '../../../src/job/errors.js';
 import { createLog } from '../../../src/runtime/log.js';
 
 describe('the record of what was running', () => {
@@ -67,6 +68,11 @@ describe('the record of what was running', () => {
     expect(readStarted(file)).to.deep.equal({ epoch: 2, places: [] });
     second.remove();
     expect(readStarted(file)).to.equal(undefined);
+  });
+
+  it('says which file it is that cannot be read', () => {
+    mkdirSync(file);
+    expect(() => readStarted(file)).to.throw(Unavailable, `${file} cannot be read (EISDIR`);
   });
 
   it('reads what a failing disk left of it without complaint', () => {
