@@ -205,8 +205,12 @@ function badSettings(faults: readonly string[]): Invalid {
   return new Invalid('bad_settings', [head, ...faults.map((fault) => `  ${fault}`)].join('\n'));
 }
 
-/** Quoted as JSON, so that a space, a newline or a control character can be seen and does no harm on a terminal. */
-function quoted(text: string): string {
+/**
+ * Quoted as JSON, so that a space, a newline or a control character can be seen and does no harm on a terminal. A URL may have come
+ * to the wrong setting: its password is not shown.
+ */
+function quoted(value: string): string {
+  const text = value.replace(/(:\/\/[^\s/:]*:)[^\s/]*@/g, '$1***@');
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 

@@ -258,6 +258,11 @@ describe('settings', () => {
     }
   });
 
+  it('show no password of a URL that came to a setting that is no secret', () => {
+    const fault = onlyFault({ DATA_DIR: 'amqp://user:pa:ss@word@host/' });
+    expect(fault).to.contain('"amqp://user:***@host/"').and.not.contain('ss@word');
+  });
+
   it('show a long or odd value short and escaped', () => {
     const fault = onlyFault({ LOG_LEVEL: `\u001b[31m\n${'x'.repeat(5000)}` });
     expect(fault).to.include('\\u001b[31m\\nxxx').and.to.have.length.below(400);
