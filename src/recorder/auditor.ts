@@ -29,8 +29,6 @@ export interface Auditor {
    * @throws StoreUnavailable
    */
   report(): Promise<AuditReport>;
-  /** Of the last report, for metrics; undefined before the first. */
-  readonly last: AuditReport | undefined;
 }
 
 /** A look at which nothing was in the broker, nor on its way from it. */
@@ -56,7 +54,6 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
   let provenThroughMs: number | undefined;
   /** Stays true when the broker fills again, until something is heard of them. */
   let lost: readonly OpenRow[] = [];
-  let last: AuditReport | undefined;
   let underWay: Promise<AuditReport> | undefined;
 
   function prove(
@@ -125,18 +122,10 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
 
   return {
     report() {
-      underWay ??= look()
-        .then((report) => {
-          last = report;
-          return report;
-        })
-        .finally(() => {
-          underWay = undefined;
-        });
+      underWay ??= look().finally(() => {
+        underWay = undefined;
+      });
       return underWay;
-    },
-    get last() {
-      return last;
     },
   };
 }
