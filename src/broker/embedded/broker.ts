@@ -2,6 +2,7 @@
  * The built-in engine: one process, one SQLite file. The file holds what waits, memory what is in hand; so a kill loses
  * nothing accepted, and a delivery costs no write.
  */
+
 import { join } from 'node:path';
 import { Invalid, Unavailable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
@@ -14,6 +15,7 @@ import type { Settling } from './delivery.js';
 import { createDispatch } from './dispatch.js';
 import { createDue } from './due.js';
 import { createEvents } from './events.js';
+import { failureText } from './letters.js';
 import type { Counted, Publish } from './operations.js';
 import { createOutbox } from './outbox.js';
 import type { Opened } from './recovery.js';
@@ -66,8 +68,10 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
       const publish = publishOf(next);
       return counted(storage.retry([place, publish], next.body)).then(() => tell(publish));
     },
-    bury: (place, { reason, failure, atMs }) =>
-      counted(storage.bury([place, reason, JSON.stringify(failure), atMs])).then(() => events.hasDead()),
+    bury: (place, death) =>
+      counted(storage.bury([place, death.reason, failureText(death), death.atMs])).then(() =>
+        events.hasDead(),
+      ),
     untilRoom: () => sleep(clock, ROOM_AFTER_MS, over.signal),
   };
   const dispatch = createDispatch({ storage, settling, clock, log });
