@@ -17,7 +17,7 @@ export interface UpkeepOptions {
   /** How long finished jobs are kept, and how many of them: RETENTION_AGE_MS, RETENTION_JOBS. */
   readonly ageMs: number;
   readonly jobs: number;
-  /** Dead jobs wait for a person: they are kept this long, however many there are. */
+  /** Dead jobs wait for a person, as does what is in quarantine: they are kept this long, however many there are. */
   readonly deadAgeMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -40,6 +40,7 @@ const MOST_BATCHES = 2_000;
 const MOST_JOBS = 500;
 const MOST_KEYS = 1_000;
 const MOST_CANCELS = 500;
+const MOST_QUARANTINED = 100;
 /** Each look goes through all orders to cancel. */
 const CANCELS_EVERY_MS = 60_000;
 /** Of each kind and round: upkeep must not keep recording waiting. */
@@ -125,6 +126,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     await deleteJobs();
     await retention.deleteFlow(nowMs - flowAgeMs);
     await forgetCancels(nowMs);
+    const before = nowMs - options.deadAgeMs;
+    await inSteps(MOST_QUARANTINED, () => retention.deleteQuarantined(before, MOST_QUARANTINED));
     await inSteps(MOST_KEYS, () => idempotency.sweep(nowMs, MOST_KEYS));
     await ledgers.forget(nowMs - endedSourceAgeMs, nowMs - silentSourceAgeMs, randomUUID());
   }

@@ -22,6 +22,8 @@ export interface Retention {
    * `orphansBeforeMs`. How many: less than `limit` when no more are left.
    */
   deleteCancels(endedBeforeMs: number, orphansBeforeMs: number, limit: number): Promise<number>;
+  /** Deletes what came into quarantine before then, oldest first. How many: less than `limit` when no more are left. */
+  deleteQuarantined(beforeMs: number, limit: number): Promise<number>;
 }
 
 export function createRetention({ dialect, build, read, write }: Sql): Retention {
@@ -172,6 +174,26 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
           ),
         );
       return over.length;
+    },
+
+    async deleteQuarantined(beforeMs, limit) {
+      // By id, which rises with the time: no index, and what is young is not looked at.
+      const oldest = build
+        .selectFrom('sluice_quarantine')
+        .select(['id', 'at_ms'])
+        .orderBy('id')
+        .limit(limit)
+        .as('oldest');
+      const [gone = []] = await write([
+        build
+          .deleteFrom('sluice_quarantine')
+          .where('id', 'in', (of) =>
+            of.selectFrom(oldest).select('oldest.id').where('oldest.at_ms', '<', beforeMs),
+          )
+          .returning(raw<number>`1`.as('gone'))
+          .compile(),
+      ]);
+      return gone.length;
     },
   };
 }

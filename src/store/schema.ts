@@ -196,5 +196,9 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     `
     ALTER TABLE sluice_jobs ADD COLUMN timeout_ms ${big};
     `,
+    `
+    ALTER TABLE sluice_quarantine ADD COLUMN digest ${key};
+    CREATE UNIQUE INDEX sluice_quarantine_once ON sluice_quarantine (digest);
+    `,
   ];
 }

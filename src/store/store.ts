@@ -33,7 +33,7 @@ export interface Records {
    * @throws StoreUnavailable  @throws StoreRefused
    */
   recordBatches?(batches: readonly Buffer[]): Promise<number | undefined>;
-  /** A batch or a letter that cannot be recorded, kept with its bytes for a person. */
+  /** A batch or a letter that cannot be recorded, kept with its bytes for a person; once, though it be delivered again. */
   quarantine(item: {
     readonly origin: 'events' | 'dead';
     readonly reason: string;

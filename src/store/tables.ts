@@ -129,6 +129,8 @@ export interface QuarantineTable {
   reason: string;
   raw: Uint8Array;
   at_ms: number;
+  /** What tells it from others: of one digest there is one. Null in rows of older releases. */
+  digest: string | null;
 }
 
 /** Primary key (id, run). */
