@@ -200,5 +200,8 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     ALTER TABLE sluice_quarantine ADD COLUMN digest ${key};
     CREATE UNIQUE INDEX sluice_quarantine_once ON sluice_quarantine (digest);
     `,
+    `
+    ALTER TABLE sluice_redrives ADD COLUMN last_step ${key};
+    `,
   ];
 }

@@ -176,6 +176,8 @@ export interface RedrivesTable {
   ended_at_ms: number | null;
   driver: string | null;
   driven_until_ms: number;
+  /** The step that was booked last; null before the first. */
+  last_step: string | null;
 }
 
 /** Runs that a redrive has begun. Primary key (redrive, job, run). */
