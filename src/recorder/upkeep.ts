@@ -6,6 +6,7 @@ import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
 import type { Ledgers } from '../store/ledgers.js';
+import { LEAST_AGE_MS } from '../store/remade.js';
 import { type Retention, settledStates } from '../store/retention.js';
 import type { IdempotencyKeys } from '../store/store.js';
 import { enter } from './ledger.js';
@@ -34,8 +35,6 @@ const ROUND_MS = 3_000;
 const AGAIN_MS = 100;
 /** Counting a million rows is not for every round. */
 const COUNT_EVERY_MS = 60_000;
-/** A batch that comes twice must still find the row of its job, or it would make a new one. */
-const LEAST_AGE_MS = 60_000;
 const MOST_BATCHES = 2_000;
 const MOST_JOBS = 500;
 const MOST_KEYS = 1_000;
@@ -124,6 +123,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const nowMs = clock.now();
     await makeUpBooks();
     await deleteJobs();
+    await inSteps(MOST_JOBS, () => retention.deleteRemade(nowMs - options.ageMs, MOST_JOBS));
     await retention.deleteFlow(nowMs - flowAgeMs);
     await forgetCancels(nowMs);
     const before = nowMs - options.deadAgeMs;

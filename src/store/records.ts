@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { AttemptRow, JobRow, PayloadRow } from '../job/fold.js';
 import type { Clock } from '../runtime/clock.js';
+import { createRemadeMarks } from './remade.js';
 import type { Sql, Statement } from './sql.js';
 import type { Recording, Records } from './store.js';
 import { createUpsert } from './upserts.js';
@@ -35,8 +36,9 @@ function digestOf(origin: string, reason: string, raw: Buffer): string {
 
 /** @returns what makes the statements of one transaction; `nowMs` by the clock of the recorder */
 export function createRecordStatements(
-  sql: Pick<Sql, 'build'>,
+  sql: Pick<Sql, 'build' | 'dialect'>,
 ): (recording: Recording, nowMs: number) => Statement[] {
+  const remadeMarks = createRemadeMarks(sql);
   const jobs = createUpsert<JobRow>(sql, {
     table: 'sluice_jobs',
     columns: {
@@ -177,6 +179,7 @@ export function createRecordStatements(
   });
 
   return (recording, nowMs) => [
+    ...remadeMarks(recording.rows, nowMs),
     ...jobs(recording.rows),
     ...attempts(recording.attempts),
     ...payloads(recording.payloads),

@@ -203,5 +203,11 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     `
     ALTER TABLE sluice_redrives ADD COLUMN last_step ${key};
     `,
+    `
+    CREATE TABLE sluice_remade (
+      id ${key} PRIMARY KEY,
+      at_ms ${big} NOT NULL
+    ) ${end};
+    `,
   ];
 }

@@ -105,6 +105,9 @@ function begin({ overCountMs, found = 0 }: Setup = {}) {
         calls.push(['cancels', endedBeforeMs]);
         return 0;
       },
+      async deleteRemade() {
+        return 0;
+      },
       async deleteQuarantined(beforeMs, limit) {
         calls.push(['quarantine', beforeMs]);
         return Math.min(found, limit);
