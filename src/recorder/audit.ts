@@ -246,12 +246,17 @@ function settledHeldOf(sources: readonly SourceBooks[], nowMs: number): number {
   return heldOf(sources.filter(({ lastAtMs }) => nowMs - lastAtMs >= HELD_SETTLES_MS));
 }
 
-/** Whether a process that has fallen silent may still have jobs in hand that the broker has not taken back. */
+/**
+ * Whether a process has jobs in hand, or has fallen silent and may have some that the broker has not taken back: also if it had none
+ * when it was last heard, for a handler that blocks its loop keeps it from telling what it has taken since.
+ */
 export function mayHold(sources: readonly SourceBooks[]): boolean {
   const newest = newestSign(sources);
-  return sources.some(
-    ({ hasEnded: isGone, held, lastAtMs }) => !isGone && held > 0 && newest - lastAtMs < HELD_BY_DEAD_MS,
-  );
+  return sources.some((source) => {
+    const { hasEnded: isGone, held, lastAtMs, role } = source;
+    if (isGone || newest - lastAtMs >= HELD_BY_DEAD_MS) return false;
+    return held > 0 || (isSilent(source, newest) && (role === 'work' || role === 'start'));
+  });
 }
 
 function silentFindings(silent: readonly SourceBooks[]): Finding[] {

@@ -9,7 +9,16 @@ import type { AuditReport } from '../api/audit.js';
 import type { Inspection } from '../broker/broker.js';
 import type { Clock } from '../runtime/clock.js';
 import type { AuditReader, Books, OpenRow, SourceBooks } from '../store/audit.js';
-import { auditOf, type BrokerCounts, gapsOf, livingOf, MOST_NAMED, mayHold, waitingIn } from './audit.js';
+import {
+  auditOf,
+  type BrokerCounts,
+  GAP_AFTER_MS,
+  gapsOf,
+  livingOf,
+  MOST_NAMED,
+  mayHold,
+  waitingIn,
+} from './audit.js';
 
 /** Of an inspection: what the audit counts. */
 export type Inspected = Pick<Inspection, 'lanes' | 'suspects' | 'deadLetters'> & {
@@ -135,9 +144,9 @@ function unrestOf(books: Books, counts: BrokerCounts | undefined, nowMs: number)
   if (waitingIn(counts) > 0) return 'jobs wait in the broker';
   if (counts.deadLetters > 0 || counts.events > 0) return 'events wait for a recorder';
   if (mayHold(books.sources)) return 'workers have jobs in hand';
-  // Of parallel writes: an earlier batch is still being written.
-  if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < APART_MS))
-    return 'events are being recorded';
+  // Another recorder may have them in hand, where no count shows them, and the ends of jobs in them.
+  if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < GAP_AFTER_MS))
+    return 'batches of events that were overtaken may still come';
   return undefined;
 }
 

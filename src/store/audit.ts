@@ -95,6 +95,7 @@ const isEdited: RawBuilder<boolean> = raw`(
   ${expected} <> CASE state WHEN 'scheduled' THEN 'queued' ELSE state END
   OR run <> position / ${raw.lit(RUN)}
   OR attempt <> position % ${raw.lit(FINALITY)} / 8
+  OR (finished_at_ms IS NULL) <> (position % ${raw.lit(RUN)} < ${raw.lit(FINALITY)})
 )`;
 
 export function createAuditReader(sql: Sql): AuditReader {
