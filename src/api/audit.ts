@@ -11,7 +11,7 @@ const Time = Type.String({ format: 'date-time' });
  * sent. row_edited: columns of a row contradict each other. job_lost: not ended, and not in the broker either.
  * job_missing: the same, but not proven yet. job_unrecorded: in the broker without a row. acceptance_unrecorded: a row that other
  * events have implied. source_silent: a process ended without a goodbye. quarantined: events that could not be recorded.
- * broker_unknown: the broker could not be asked.
+ * job_remade: late news has made rows anew of jobs that were forgotten. broker_unknown: the broker could not be asked.
  */
 const findingCodes = [
   'rows_missing',
@@ -24,6 +24,7 @@ const findingCodes = [
   'acceptance_unrecorded',
   'source_silent',
   'quarantined',
+  'job_remade',
   'broker_unknown',
 ] as const;
 

@@ -120,7 +120,10 @@ const jobFields = {
 export const JobSummary = Type.Object(jobFields, closed);
 export type JobSummary = Static<typeof JobSummary>;
 
-/** `GET /v1/jobs`, newest first; `next` is the `cursor` of the page after, or null on the last one. */
+/**
+ * `GET /v1/jobs`, newest first; `next` is the `cursor` of the page after, or null on the last one. Of a rare type or queue a page can be
+ * short or empty before the last: it looks at so many jobs and no more.
+ */
 export const JobPage = Type.Object(
   { jobs: Type.Array(JobSummary), next: Type.Union([Type.String(), Type.Null()]) },
   closed,

@@ -97,7 +97,7 @@ export const DeadLetterPage = Type.Object({
   groups: Type.Array(DeadLetterGroup),
   /** Newest jobs first. */
   items: Type.Array(JobSummary),
-  /** `cursor` of the page after, or null on the last one. */
+  /** `cursor` of the page after, or null on the last one; one before it can be short or empty. */
   next: Type.Union([Type.String(), Type.Null()]),
 });
 export type DeadLetterPage = Static<typeof DeadLetterPage>;

@@ -10,6 +10,7 @@ import { createQueues } from '../operations/queues.js';
 import { createAuditor } from '../recorder/auditor.js';
 import { systemClock as clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import { createSpacedLook } from '../runtime/spaced-look.js';
 import { createAuditReader } from '../store/audit.js';
 import { createRedrives } from '../store/redrives.js';
 import type { Engine } from './engine.js';
@@ -28,14 +29,16 @@ export interface DesksParts {
 
 /** An audit counts all rows: for metrics one in this time is enough. */
 const AUDIT_EVERY_MS = 15_000;
-/** After a look that took long the store rests so many times as long. */
-const REST_SHARE = 20;
 
 export function createDesks(config: Config, { registry, engine, sender, log }: DesksParts): Desks {
   const { broker, store } = engine;
   const queues = createQueues({ queues: registry.queues, broker, store, clock, log });
   const auditor = createAuditor({ audit: createAuditReader(store.sql), broker, clock });
-  let nextAuditMs = 0;
+  const audits = createSpacedLook(() => auditor.report(), {
+    clock,
+    freshMs: AUDIT_EVERY_MS,
+    failedMs: AUDIT_EVERY_MS,
+  });
 
   return {
     routes: {
@@ -66,16 +69,7 @@ export function createDesks(config: Config, { registry, engine, sender, log }: D
       readSide: {
         queues: () => queues.list(),
         rows: () => store.jobs.size(),
-        async unaccounted() {
-          const nowMs = clock.now();
-          if (nowMs < nextAuditMs) return auditor.last?.unaccounted;
-          nextAuditMs = Number.POSITIVE_INFINITY;
-          try {
-            return (await auditor.report()).unaccounted;
-          } finally {
-            nextAuditMs = clock.now() + Math.max(AUDIT_EVERY_MS, REST_SHARE * (clock.now() - nowMs));
-          }
-        },
+        unaccounted: async () => (await audits.see()).unaccounted,
       },
     },
   };

@@ -4,6 +4,7 @@ import { hasEnded, type State } from '../job/state.js';
 import { askForText } from './ask.js';
 import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
 import { jobPath } from './job-path.js';
+import { membersOf } from './json-members.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface JobOptions extends ClientOptions {
@@ -37,25 +38,26 @@ async function job(id: string, options: JobOptions): Promise<void> {
   do {
     ({ body: answer, text } = await askForText(client, { method: 'GET', path, answerMs: 90_000 }, options));
   } while (options.wait && !hasEnded(answer['state'] as State));
-  process.stdout.write(`${options.json ? text : linesOf(answer).join('\n')}\n`);
+  process.stdout.write(`${options.json ? text : linesOf(answer, text).join('\n')}\n`);
   if (options.wait && answer['state'] !== 'succeeded')
     throw new CommandFailed(`the job is ${oneLine(String(answer['state']))}`, 1);
 }
 
-/** A field a line; what is an object stays JSON. */
-function linesOf(answer: Readonly<Record<string, unknown>>): string[] {
+/** A field a line; what is no text stays JSON, as the server has written it. */
+function linesOf(answer: Readonly<Record<string, unknown>>, text: string): string[] {
   const { attempts, ...fields } = answer;
+  const members = membersOf(text);
   const width = Math.max(...Object.keys(fields).map((name) => name.length));
   const lines = Object.entries(fields).map(
-    ([name, value]) => `${name.padEnd(width)}  ${oneLine(textOf(name, value))}`,
+    ([name, value]) => `${name.padEnd(width)}  ${oneLine(textOf(name, value, members.get(name)))}`,
   );
   const failed = Array.isArray(attempts) ? attempts : [];
   return [...lines, ...failed.map((one) => `failed attempt  ${oneLine(attemptText(one))}`)];
 }
 
-function textOf(name: string, value: unknown): string {
+function textOf(name: string, value: unknown, written = JSON.stringify(value)): string {
   if (name === 'error') return errorText(value);
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : written;
 }
 
 function attemptText(attempt: Readonly<Record<string, unknown>>): string {

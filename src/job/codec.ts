@@ -5,6 +5,7 @@
  */
 import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
+import { greatestAttempt, greatestRun } from './fold.js';
 import { acceptedAtMs, type Job, jobTypePattern, type Lane, lastMs } from './job.js';
 import type { Death } from './outcome.js';
 
@@ -42,6 +43,7 @@ export function encodeDeath(death: Death): Headers {
     'sluice-dead-reason': death.reason,
     'sluice-dead-at-ms': death.atMs,
     'sluice-dead-error': JSON.stringify(death.failure),
+    ...(death.startedAtMs !== undefined && { 'sluice-dead-started-ms': death.startedAtMs }),
   };
 }
 
@@ -63,13 +65,13 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
     );
   }
   return {
-    id,
+    id: id.toLowerCase(), // One name for one job: other clients may write it otherwise.
     type,
     queue,
     lane,
     body: envelope.body,
-    run: wholeNumber(headers, 'sluice-run', 1) ?? 1,
-    attempt: wholeNumber(headers, 'sluice-attempt', 1) ?? 1,
+    run: wholeNumber(headers, 'sluice-run', 1, greatestRun) ?? 1,
+    attempt: wholeNumber(headers, 'sluice-attempt', 1, greatestAttempt) ?? 1,
     dueAtMs: wholeNumber(headers, 'sluice-due-ms', 0, lastMs) ?? acceptedAtMs({ id }),
     ...(hasAny(headers) ? optionsIn(headers) : undefined),
   };

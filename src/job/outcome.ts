@@ -26,4 +26,6 @@ export interface Death {
   readonly reason: DeathReason;
   readonly failure: Failure;
   readonly atMs: number;
+  /** When the attempt began that ended so; absent: none did, or nobody who knows has told. */
+  readonly startedAtMs?: number;
 }

@@ -9,8 +9,8 @@ export interface ReadSide {
   queues(): Promise<readonly QueueView[]>;
   /** Rows of jobs in the store. */
   rows(): Promise<number>;
-  /** Jobs of which nobody knows where they are, proven; undefined while that cannot be told. */
-  unaccounted(): Promise<number | undefined>;
+  /** Jobs of which nobody knows where they are, proven. */
+  unaccounted(): Promise<number>;
 }
 
 export interface ReadSideMetricsOptions extends ReadSide {
@@ -64,6 +64,21 @@ export function createReadSideMetrics(options: ReadSideMetricsOptions): ReadSide
     }
   }
 
+  /** What is left out, and why; said once, since scrapes come every few seconds. */
+  const missing = new Map<string, string>();
+
+  function told(what: string): void {
+    if (missing.delete(what))
+      log.info({ what }, 'the store answers again, its counts are back in the metrics');
+  }
+
+  function untold(what: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (missing.get(what) === reason) return;
+    missing.set(what, reason);
+    log.warn({ what, reason }, `the store did not answer (${what}), its counts are left out of the metrics`);
+  }
+
   /** Each by itself: an audit that fails takes no count with it. */
   async function ask<Value>(
     what: string,
@@ -73,9 +88,10 @@ export function createReadSideMetrics(options: ReadSideMetricsOptions): ReadSide
   ): Promise<void> {
     try {
       show(await within(source, timeoutMs));
+      told(what);
     } catch (error) {
       forget();
-      log.debug({ err: error, what }, 'the store did not answer, its counts are left out of the metrics');
+      untold(what, error);
     }
   }
 
@@ -93,7 +109,7 @@ export function createReadSideMetrics(options: ReadSideMetricsOptions): ReadSide
         ask(
           'audit',
           () => options.unaccounted(),
-          (count) => (count === undefined ? unaccounted.remove() : unaccounted.set(count)),
+          (count) => unaccounted.set(count),
           () => unaccounted.remove(),
         ),
       ]).finally(() => {

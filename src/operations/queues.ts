@@ -5,6 +5,7 @@ import { type Lane, lanes } from '../job/job.js';
 import type { QueueOrder } from '../job/orders.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
+import { createSpacedLook } from '../runtime/spaced-look.js';
 import type { Recording, StateCount, Store } from '../store/store.js';
 import { forecastOf } from './forecast.js';
 
@@ -33,31 +34,14 @@ export type QueueChange =
 
 /** Counting a million rows takes a moment, and several people and Prometheus look at the same time. */
 const FRESH_MS = 2_000;
-/** After a look that took long the store rests so many times as long. */
-const REST_SHARE = 20;
 const RATE_WINDOW_MS = 60_000;
 const BUCKET_MS = 10_000;
 
 export function createQueues({ queues, broker, store, clock, log }: QueuesOptions): Queues {
-  let last: { readonly views: Promise<readonly QueueView[]>; untilMs: number } | undefined;
+  const views = createSpacedLook(look, { clock, freshMs: FRESH_MS });
 
-  function views(): Promise<readonly QueueView[]> {
+  async function look(): Promise<readonly QueueView[]> {
     const nowMs = clock.now();
-    if (last !== undefined && nowMs < last.untilMs) return last.views;
-    const made = { views: look(nowMs), untilMs: Number.POSITIVE_INFINITY };
-    last = made;
-    made.views.then(
-      () => {
-        made.untilMs = clock.now() + Math.max(FRESH_MS, REST_SHARE * (clock.now() - nowMs));
-      },
-      () => {
-        made.untilMs = 0;
-      },
-    );
-    return made.views;
-  }
-
-  async function look(nowMs: number): Promise<readonly QueueView[]> {
     // From the beginning of a bucket, so that none is counted in part.
     const sinceMs = Math.floor((nowMs - RATE_WINDOW_MS) / BUCKET_MS) * BUCKET_MS;
     const [inspection, counts, flow, orders] = await Promise.all([
@@ -82,13 +66,13 @@ export function createQueues({ queues, broker, store, clock, log }: QueuesOption
 
   return {
     names: queues,
-    list: views,
+    list: () => views.see(),
     async get(name) {
-      return (await views()).find((view) => view.name === name);
+      return (await views.see()).find((view) => view.name === name);
     },
     async order(name, change) {
       const ordered = await store.registers.orderQueue(name, asOrder(change, clock.now()));
-      last = undefined;
+      views.forget();
       log.info({ queue: name, ...change }, 'an operator has changed a queue');
       // Stored already: whoever misses the announcement reads it within half a minute.
       await broker.events

@@ -61,6 +61,7 @@ export function auditOf(observed: Observation): AuditReport {
     ...openFindings(observed, missing, unrecorded),
     ...silentFindings(silent),
     ...quarantineFindings(books.quarantined),
+    ...remadeFindings(books.remade.rows),
   ];
   const isOpen =
     broker === undefined ||
@@ -119,19 +120,29 @@ interface Accounts {
   readonly difference: number;
 }
 
-function accountsOf({ rows, deleted, sources, forgotten }: Books, nowMs: number): Accounts {
+function accountsOf({ rows, deleted, sources, forgotten, remade }: Books, nowMs: number): Accounts {
   const ledgers = sources.map(({ ledger, batches }) => enter(ledger, batches, nowMs));
   const told = forgotten.accepted + sumOf(ledgers.map(({ accepted }) => accepted));
   const again = forgotten.acceptedAgain + sumOf(ledgers.map(({ acceptedAgain }) => acceptedAgain));
   const jobs =
-    sumOf(rows.map(({ isAccepted, count }) => (isAccepted ? count : 0))) +
-    sumOf(deleted.map(({ accepted }) => accepted));
+    countAccepted(rows) - countAccepted(remade.rows) + sumOf(deleted.map(({ accepted }) => accepted));
   const implied =
-    sumOf(rows.map(({ isAccepted, count }) => (isAccepted ? 0 : count))) +
+    countImplied(rows) -
+    countImplied(remade.rows) +
     sumOf(deleted.map(({ count, accepted }) => count - accepted));
+  // The acceptance in a row that was made anew is told a second time, or for the first time of a job that is forgotten.
+  const late = countAccepted(remade.rows) + remade.acceptedDeleted;
   // A second acceptance is a job of its own when the first one was never told, else the same job: anything in between is right.
-  const difference = jobs < told ? told - jobs : Math.min(0, told + again - jobs);
+  const difference = jobs + late < told ? told - jobs - late : Math.min(0, told + again - jobs);
   return { told, again, implied, difference };
+}
+
+function countAccepted(rows: Books['rows']): number {
+  return sumOf(rows.map(({ isAccepted, count }) => (isAccepted ? count : 0)));
+}
+
+function countImplied(rows: Books['rows']): number {
+  return sumOf(rows.map(({ isAccepted, count }) => (isAccepted ? 0 : count)));
 }
 
 function acceptanceFindings({ difference, told, again, implied }: Accounts): Finding[] {
@@ -235,12 +246,17 @@ function settledHeldOf(sources: readonly SourceBooks[], nowMs: number): number {
   return heldOf(sources.filter(({ lastAtMs }) => nowMs - lastAtMs >= HELD_SETTLES_MS));
 }
 
-/** Whether a process that has fallen silent may still have jobs in hand that the broker has not taken back. */
+/**
+ * Whether a process has jobs in hand, or has fallen silent and may have some that the broker has not taken back: also if it had none
+ * when it was last heard, for a handler that blocks its loop keeps it from telling what it has taken since.
+ */
 export function mayHold(sources: readonly SourceBooks[]): boolean {
   const newest = newestSign(sources);
-  return sources.some(
-    ({ hasEnded: isGone, held, lastAtMs }) => !isGone && held > 0 && newest - lastAtMs < HELD_BY_DEAD_MS,
-  );
+  return sources.some((source) => {
+    const { hasEnded: isGone, held, lastAtMs, role } = source;
+    if (isGone || newest - lastAtMs >= HELD_BY_DEAD_MS) return false;
+    return held > 0 || (isSilent(source, newest) && (role === 'work' || role === 'start'));
+  });
 }
 
 function silentFindings(silent: readonly SourceBooks[]): Finding[] {
@@ -258,12 +274,23 @@ function quarantineFindings(count: number): Finding[] {
   return [{ code: 'quarantined', severity: 'notice', count, detail, ids: [] }];
 }
 
+function remadeFindings(rows: Books['rows']): Finding[] {
+  const count = sumOf(rows.map((row) => row.count));
+  if (count === 0) return [];
+  const detail = `${count} rows were made by news that came after their jobs had been forgotten; they are counted as nothing, and forgotten again`;
+  return [{ code: 'job_remade', severity: 'notice', count, detail, ids: [] }];
+}
+
 /** Jobs that wait in the broker; those in hand are not among them. */
 export function waitingIn({ ready, delayed, suspects }: BrokerCounts): number {
   return sumOf([...ready.values()]) + delayed + suspects;
 }
 
-export function openRows({ rows }: Books): number {
+export function openRows({ rows, remade }: Books): number {
+  return countOpen(rows) - countOpen(remade.rows);
+}
+
+function countOpen(rows: Books['rows']): number {
   return sumOf(rows.map(({ state, count }) => (hasEnded(state) ? 0 : count)));
 }
 

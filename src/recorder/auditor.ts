@@ -9,7 +9,16 @@ import type { AuditReport } from '../api/audit.js';
 import type { Inspection } from '../broker/broker.js';
 import type { Clock } from '../runtime/clock.js';
 import type { AuditReader, Books, OpenRow, SourceBooks } from '../store/audit.js';
-import { auditOf, type BrokerCounts, gapsOf, livingOf, MOST_NAMED, mayHold, waitingIn } from './audit.js';
+import {
+  auditOf,
+  type BrokerCounts,
+  GAP_AFTER_MS,
+  gapsOf,
+  livingOf,
+  MOST_NAMED,
+  mayHold,
+  waitingIn,
+} from './audit.js';
 
 /** Of an inspection: what the audit counts. */
 export type Inspected = Pick<Inspection, 'lanes' | 'suspects' | 'deadLetters'> & {
@@ -29,8 +38,6 @@ export interface Auditor {
    * @throws StoreUnavailable
    */
   report(): Promise<AuditReport>;
-  /** Of the last report, for metrics; undefined before the first. */
-  readonly last: AuditReport | undefined;
 }
 
 /** A look at which nothing was in the broker, nor on its way from it. */
@@ -56,7 +63,6 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
   let provenThroughMs: number | undefined;
   /** Stays true when the broker fills again, until something is heard of them. */
   let lost: readonly OpenRow[] = [];
-  let last: AuditReport | undefined;
   let underWay: Promise<AuditReport> | undefined;
 
   function prove(
@@ -125,18 +131,10 @@ export function createAuditor({ audit, broker, clock }: AuditorOptions): Auditor
 
   return {
     report() {
-      underWay ??= look()
-        .then((report) => {
-          last = report;
-          return report;
-        })
-        .finally(() => {
-          underWay = undefined;
-        });
+      underWay ??= look().finally(() => {
+        underWay = undefined;
+      });
       return underWay;
-    },
-    get last() {
-      return last;
     },
   };
 }
@@ -146,9 +144,9 @@ function unrestOf(books: Books, counts: BrokerCounts | undefined, nowMs: number)
   if (waitingIn(counts) > 0) return 'jobs wait in the broker';
   if (counts.deadLetters > 0 || counts.events > 0) return 'events wait for a recorder';
   if (mayHold(books.sources)) return 'workers have jobs in hand';
-  // Of parallel writes: an earlier batch is still being written.
-  if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < APART_MS))
-    return 'events are being recorded';
+  // Another recorder may have them in hand, where no count shows them, and the ends of jobs in them.
+  if (gapsOf(books.sources, nowMs).some(({ sinceMs }) => nowMs - sinceMs < GAP_AFTER_MS))
+    return 'batches of events that were overtaken may still come';
   return undefined;
 }
 

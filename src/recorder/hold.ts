@@ -1,4 +1,5 @@
 /** The lease on a redrive, with what was done under it and is not booked yet. */
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../runtime/clock.js';
 import type { Redrive, RedriveStep, Redrives } from '../store/redrives.js';
 
@@ -29,6 +30,8 @@ export function createHold(
   let done = 0;
   let skipped = 0;
   let replayed: RedriveStep['replayed'][number][] = [];
+  /** Tried, and no answer came: whether it is booked nobody knows, so it is booked again as it was, and what came since by itself. */
+  let unanswered: RedriveStep | undefined;
 
   /** One after the other: what is being booked must not be booked again by the next. */
   let writing: Promise<unknown> = Promise.resolve();
@@ -40,13 +43,20 @@ export function createHold(
 
   async function writeNow(untilMs: number): Promise<boolean> {
     const nowMs = clock.now();
-    const step = { done, skipped, cursor, replayed };
+    if (unanswered !== undefined) await bookStep(unanswered, nowMs, nowMs + leaseMs);
+    const step = { id: randomUUID(), done, skipped, cursor, replayed };
+    return (await bookStep(step, nowMs, untilMs))?.state === 'running';
+  }
+
+  async function bookStep(step: RedriveStep, nowMs: number, untilMs: number): Promise<Redrive | undefined> {
+    unanswered = step;
     const booked = await redrives.book(redrive.id, driver, step, nowMs, untilMs);
+    unanswered = undefined;
     done -= step.done;
     skipped -= step.skipped;
     replayed = replayed.slice(step.replayed.length);
     bookedAtMs = nowMs;
-    return booked?.state === 'running';
+    return booked;
   }
 
   const book = (next?: string): Promise<boolean> => {

@@ -21,9 +21,7 @@ export function readLetter(letter: DeadLetter): Read {
   try {
     if (!queueName.test(queue)) throw new Undecodable('it does not say which queue it was for');
     if (!isLane(lane)) throw new Undecodable(`its lane must be one of ${lanes.join(', ')}`);
-    const job = decode(letter, queue, lane);
-    if (job.run > greatestRun || job.attempt > greatestAttempt)
-      throw new Undecodable(`run ${job.run} or attempt ${job.attempt} is beyond what a row can tell apart`);
+    const job = decode({ ...letter, headers: countable(letter.headers) }, queue, lane);
     const payload = jsonOf(job.body);
     const event: JobEvent = {
       kind: 'deadLettered',
@@ -35,6 +33,7 @@ export function readLetter(letter: DeadLetter): Read {
       attempt: job.attempt,
       dueAtMs: job.dueAtMs,
       atMs: death.atMs,
+      ...(death.startedAtMs !== undefined && { startedAtMs: death.startedAtMs }),
       reason: death.reason,
       failure: death.failure,
       payload: payload ?? 'null',
@@ -46,6 +45,20 @@ export function readLetter(letter: DeadLetter): Read {
     if (!(error instanceof SluiceError)) throw error;
     return { kind: 'no job', reason: `${error.message}; ${describe(letter)}` };
   }
+}
+
+/** A job that died of a run or an attempt beyond what rows can tell apart is told as the last one that they can: it shall be seen. */
+function countable(headers: DeadLetter['headers']): DeadLetter['headers'] {
+  const counted = { ...headers };
+  const limits = [
+    ['sluice-run', greatestRun],
+    ['sluice-attempt', greatestAttempt],
+  ] as const;
+  for (const [name, greatest] of limits) {
+    const value = counted[name];
+    if (typeof value === 'number' && value > greatest) counted[name] = greatest;
+  }
+  return counted;
 }
 
 /** What the message said beside its body, so that a person can put it together again. */

@@ -6,6 +6,7 @@ import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
 import type { Ledgers } from '../store/ledgers.js';
+import { LEAST_AGE_MS } from '../store/remade.js';
 import { type Retention, settledStates } from '../store/retention.js';
 import type { IdempotencyKeys } from '../store/store.js';
 import { enter } from './ledger.js';
@@ -17,7 +18,7 @@ export interface UpkeepOptions {
   /** How long finished jobs are kept, and how many of them: RETENTION_AGE_MS, RETENTION_JOBS. */
   readonly ageMs: number;
   readonly jobs: number;
-  /** Dead jobs wait for a person: they are kept this long, however many there are. */
+  /** Dead jobs wait for a person, as does what is in quarantine: they are kept this long, however many there are. */
   readonly deadAgeMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -34,12 +35,11 @@ const ROUND_MS = 3_000;
 const AGAIN_MS = 100;
 /** Counting a million rows is not for every round. */
 const COUNT_EVERY_MS = 60_000;
-/** A batch that comes twice must still find the row of its job, or it would make a new one. */
-const LEAST_AGE_MS = 60_000;
 const MOST_BATCHES = 2_000;
 const MOST_JOBS = 500;
 const MOST_KEYS = 1_000;
 const MOST_CANCELS = 500;
+const MOST_QUARANTINED = 100;
 /** Each look goes through all orders to cancel. */
 const CANCELS_EVERY_MS = 60_000;
 /** Of each kind and round: upkeep must not keep recording waiting. */
@@ -123,8 +123,11 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const nowMs = clock.now();
     await makeUpBooks();
     await deleteJobs();
+    await inSteps(MOST_JOBS, () => retention.deleteRemade(nowMs - options.ageMs, MOST_JOBS));
     await retention.deleteFlow(nowMs - flowAgeMs);
     await forgetCancels(nowMs);
+    const before = nowMs - options.deadAgeMs;
+    await inSteps(MOST_QUARANTINED, () => retention.deleteQuarantined(before, MOST_QUARANTINED));
     await inSteps(MOST_KEYS, () => idempotency.sweep(nowMs, MOST_KEYS));
     await ledgers.forget(nowMs - endedSourceAgeMs, nowMs - silentSourceAgeMs, randomUUID());
   }

@@ -4,6 +4,7 @@ import { hasEnded, type State, states } from '../job/state.js';
 import { select } from './builders.js';
 import { idsIn } from './jobs.js';
 import { type BatchCount, decodeGaps, type Ledger } from './ledgers.js';
+import { remade } from './remade.js';
 import type { Sql } from './sql.js';
 
 /** The store at one moment. */
@@ -15,6 +16,11 @@ export interface Books {
   readonly forgotten: { readonly accepted: number; readonly acceptedAgain: number };
   readonly sources: readonly SourceBooks[];
   readonly quarantined: number;
+  /** Of `rows`, those that late news has made anew, and how many of such that are deleted again had an acceptance. */
+  readonly remade: {
+    readonly rows: Books['rows'];
+    readonly acceptedDeleted: number;
+  };
 }
 
 export interface SourceBooks {
@@ -44,9 +50,9 @@ export interface AuditReader {
   edited(limit: number): Promise<{ readonly count: number; readonly rows: readonly EditedRow[] }>;
   /** Rows that have not ended. */
   openByQueue(): Promise<readonly { readonly queue: string; readonly count: number }[]>;
-  /** Of these, the oldest ones that are not edited. */
+  /** Of these, the oldest ones that are neither edited nor made anew by late news. */
   open(limit: number): Promise<readonly OpenRow[]>;
-  /** Of these ids, the rows that have not ended and are not edited. */
+  /** Of these ids, such rows. */
   openAmong(ids: readonly string[]): Promise<readonly OpenRow[]>;
 }
 
@@ -60,7 +66,7 @@ export interface OpenRow {
 }
 
 interface Line {
-  readonly part: 'rows' | 'totals' | 'source' | 'batch' | 'quarantine';
+  readonly part: 'rows' | 'totals' | 'source' | 'batch' | 'quarantine' | 'remade';
   readonly a: string;
   readonly b: string;
   readonly c: string;
@@ -89,6 +95,7 @@ const isEdited: RawBuilder<boolean> = raw`(
   ${expected} <> CASE state WHEN 'scheduled' THEN 'queued' ELSE state END
   OR run <> position / ${raw.lit(RUN)}
   OR attempt <> position % ${raw.lit(FINALITY)} / 8
+  OR (finished_at_ms IS NULL) <> (position % ${raw.lit(RUN)} < ${raw.lit(FINALITY)})
 )`;
 
 export function createAuditReader(sql: Sql): AuditReader {
@@ -99,7 +106,8 @@ export function createAuditReader(sql: Sql): AuditReader {
       .selectFrom('sluice_jobs')
       .select(['id', 'position', 'tie', 'state', 'due_at_ms as dueAtMs'])
       .where('state', 'in', openStates)
-      .where(raw<boolean>`NOT ${isEdited}`);
+      .where(raw<boolean>`NOT ${isEdited}`)
+      .where('id', 'not in', (of) => of.selectFrom('sluice_remade').select('sluice_remade.id'));
   }
 
   return {
@@ -120,6 +128,9 @@ export function createAuditReader(sql: Sql): AuditReader {
           SELECT 'batch', source, '', '', '', seq, accepted, accepted_again, 0, 0, 0, 0 FROM sluice_source_batches
           UNION ALL
           SELECT 'quarantine', '', '', '', '', count(*), 0, 0, 0, 0, 0, 0 FROM sluice_quarantine
+          UNION ALL
+          SELECT 'remade', job.state, '', '', '', job.is_accepted, count(*), 0, 0, 0, 0, 0
+            FROM sluice_remade AS mark INNER JOIN sluice_jobs AS job ON job.id = mark.id GROUP BY job.state, job.is_accepted
         `.compile(build) as never,
       );
       return booksOf(lines);
@@ -166,9 +177,11 @@ function booksOf(lines: readonly Line[]): Books {
     else known.push({ seq, accepted, acceptedAgain });
   }
   const totals = of('totals');
+  const rowsOf = (part: 'rows' | 'remade'): Books['rows'] =>
+    of(part).map(({ a, n1, n2 }) => ({ state: a as State, isAccepted: n1 === 1, count: n2 }));
   const sumOf = (name: string): number => totals.find(({ a }) => a === name)?.n1 ?? 0;
   return {
-    rows: of('rows').map(({ a, n1, n2 }) => ({ state: a as State, isAccepted: n1 === 1, count: n2 })),
+    rows: rowsOf('rows'),
     deleted: totals
       .filter(({ a }) => (states as readonly string[]).includes(a))
       .map(({ a, n1, n2 }) => ({ state: a as State, count: n1, accepted: n2 })),
@@ -190,5 +203,9 @@ function booksOf(lines: readonly Line[]): Books {
       batches: (batches.get(line.a) ?? []).sort((a, b) => a.seq - b.seq),
     })),
     quarantined: of('quarantine')[0]?.n1 ?? 0,
+    remade: {
+      rows: rowsOf('remade'),
+      acceptedDeleted: totals.find(({ a }) => a === remade)?.n2 ?? 0,
+    },
   };
 }

@@ -12,8 +12,37 @@ import type { Database } from './tables.js';
 
 type JobQuery<Row> = SelectQueryBuilder<Database, 'sluice_jobs', Row>;
 
-export function createJobReader(sql: Sql): Omit<JobReader, 'deadGroups' | 'deadIds' | 'countDead'> {
+/** Rows of one state, or of all, that one page of a narrowed list looks at. */
+const MOST_LOOKED_AT = 100_000;
+
+export function createJobReader(
+  sql: Sql,
+  mostLookedAt = MOST_LOOKED_AT,
+): Omit<JobReader, 'deadGroups' | 'deadIds' | 'countDead'> {
   const { build } = sql;
+
+  /**
+   * How far down one page looks: no index leads to the few rows of a rare type, queue or group, and a walk through a million rows takes
+   * the better part of a second. Undefined: to the end.
+   */
+  async function lowestOf(filter: JobFilter, before: string | undefined): Promise<string | undefined> {
+    const { state, type, queue, group } = filter;
+    if (type === undefined && queue === undefined && group === undefined) return undefined;
+    // The ids alone, which are in the index.
+    const walks = storedStatesOf(state).map((stored) => {
+      const ids = between(build.selectFrom('sluice_jobs').select('id'), before, undefined);
+      const walk = stored === undefined ? ids : ids.where('state', '=', stored);
+      return select(
+        sql,
+        walk
+          .orderBy('id', 'desc')
+          .offset(mostLookedAt - 1)
+          .limit(1),
+      );
+    });
+    const ends = (await Promise.all(walks)).flatMap((rows) => rows.map(({ id }) => id));
+    return ends.sort().at(-1);
+  }
 
   return {
     async get(id) {
@@ -44,8 +73,9 @@ export function createJobReader(sql: Sql): Omit<JobReader, 'deadGroups' | 'deadI
 
     async list(filter, { limit, cursor, nowMs }) {
       const before = cursor === undefined ? undefined : idOfCursor(cursor);
+      const lowest = await lowestOf(filter, before);
       const page = (query: JobQuery<StoredJob>): JobQuery<StoredJob> =>
-        filtered(before === undefined ? query : query.where('id', '<', before), filter)
+        filtered(between(query, before, lowest), filter)
           .orderBy('id', 'desc')
           .limit(limit + 1);
       const all = build.selectFrom('sluice_jobs').select(jobColumns);
@@ -57,8 +87,8 @@ export function createJobReader(sql: Sql): Omit<JobReader, 'deadGroups' | 'deadI
         const row = jobOf(stored);
         return { ...row, state: displayedState(row, nowMs) };
       });
-      const last = rows.at(-1);
-      return { rows, next: found.length > limit && last !== undefined ? cursorOfId(last.id) : undefined };
+      const last = found.length > limit ? rows.at(-1)?.id : lowest;
+      return { rows, next: last === undefined ? undefined : cursorOfId(last) };
     },
 
     async states(ids) {
@@ -142,6 +172,21 @@ function partsOf(
     default:
       return [all.where('state', '=', state)];
   }
+}
+
+/** The same states, where the time does not matter. */
+function storedStatesOf(state: State | undefined): readonly (State | undefined)[] {
+  return state === 'queued' ? ['queued', 'scheduled', 'retrying'] : [state];
+}
+
+/** Of ids below `before`, those from `lowest` up. */
+function between<Row>(
+  query: JobQuery<Row>,
+  before: string | undefined,
+  lowest: string | undefined,
+): JobQuery<Row> {
+  const below = before === undefined ? query : query.where('id', '<', before);
+  return lowest === undefined ? below : below.where('id', '>=', lowest);
 }
 
 function filtered(query: JobQuery<StoredJob>, { type, queue, group }: JobFilter): JobQuery<StoredJob> {

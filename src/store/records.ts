@@ -1,6 +1,8 @@
 /** What the recorder writes: rows merged in SQL by the rule of `job/fold`, so that several recorders may write at once, in any order. */
+import { createHash } from 'node:crypto';
 import type { AttemptRow, JobRow, PayloadRow } from '../job/fold.js';
 import type { Clock } from '../runtime/clock.js';
+import { createRemadeMarks } from './remade.js';
 import type { Sql, Statement } from './sql.js';
 import type { Recording, Records } from './store.js';
 import { createUpsert } from './upserts.js';
@@ -16,16 +18,27 @@ export function createRecords(sql: Sql, clock: Clock): Records {
     },
     async quarantine({ origin, reason, raw, atMs }) {
       await sql.write([
-        sql.build.insertInto('sluice_quarantine').values({ origin, reason, raw, at_ms: atMs }).compile(),
+        sql.build
+          .insertInto('sluice_quarantine')
+          .values({ origin, reason, raw, at_ms: atMs, digest: digestOf(origin, reason, raw) })
+          .onConflict((conflict) => conflict.column('digest').doNothing())
+          .compile(),
       ]);
     },
   };
 }
 
+/** Of a dead letter the reason says what its bytes do not: id, type and headers. That of events may change with the database's words. */
+function digestOf(origin: string, reason: string, raw: Buffer): string {
+  const told = origin === 'dead' ? reason : '';
+  return createHash('sha256').update(`${origin}\0${told}\0`).update(raw).digest('hex');
+}
+
 /** @returns what makes the statements of one transaction; `nowMs` by the clock of the recorder */
 export function createRecordStatements(
-  sql: Pick<Sql, 'build'>,
+  sql: Pick<Sql, 'build' | 'dialect'>,
 ): (recording: Recording, nowMs: number) => Statement[] {
+  const remadeMarks = createRemadeMarks(sql);
   const jobs = createUpsert<JobRow>(sql, {
     table: 'sluice_jobs',
     columns: {
@@ -166,6 +179,7 @@ export function createRecordStatements(
   });
 
   return (recording, nowMs) => [
+    ...remadeMarks(recording.rows, nowMs),
     ...jobs(recording.rows),
     ...attempts(recording.attempts),
     ...payloads(recording.payloads),

@@ -25,6 +25,8 @@ export interface Redrive {
 }
 
 export interface RedriveStep {
+  /** Of this step alone: booked again, as after an answer that was lost, it does not count again. */
+  readonly id: string;
   readonly done: number;
   readonly skipped: number;
   readonly cursor: string | null;
@@ -47,7 +49,7 @@ export interface Redrives {
   /** Takes one that runs and that nobody drives, until `untilMs`. */
   claim(driver: string, nowMs: number, untilMs: number): Promise<Redrive | undefined>;
   /**
-   * Books a step and holds the redrive until `untilMs`; 0 gives it free. The counts are taken as long as nobody else drives it, so
+   * Books a step and holds the redrive until `untilMs`; 0 gives it free. The step booked last can be booked again, and counts once. The counts are taken as long as nobody else drives it, so
    * that a step during which it was stopped still counts: see the state of what is answered. Undefined when another one drives it.
    */
   book(
@@ -119,6 +121,7 @@ export function createRedrives(sql: Sql): Redrives {
             ended_at_ms: redrive.endedAtMs,
             driver: null,
             driven_until_ms: 0,
+            last_step: null,
           })
           .compile(),
       ]);
@@ -172,12 +175,16 @@ export function createRedrives(sql: Sql): Redrives {
     },
 
     async book(id, driver, step, nowMs, untilMs) {
+      // In SET both databases read the row as it was before.
+      const unlessBooked = (count: number) =>
+        raw<number>`case when last_step = ${step.id} then 0 else cast(${count} as bigint) end`;
       const update = db
         .updateTable('sluice_redrives')
         .set((of) => ({
-          done: of('done', '+', step.done),
-          skipped: of('skipped', '+', step.skipped),
+          done: of('done', '+', unlessBooked(step.done)),
+          skipped: of('skipped', '+', unlessBooked(step.skipped)),
           cursor: step.cursor,
+          last_step: step.id,
           updated_at_ms: nowMs,
           driven_until_ms: untilMs,
         }))

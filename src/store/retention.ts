@@ -1,6 +1,7 @@
 /** What the store forgets, in SQL: small steps, each one transaction, safe when several recorders take them at once. */
-import { type OnConflictBuilder, sql as raw } from 'kysely';
+import { type OnConflictBuilder, sql as raw, type SelectQueryBuilder } from 'kysely';
 import type { State } from '../job/state.js';
+import { forgottenBefore, remade } from './remade.js';
 import type { Sql, Statement } from './sql.js';
 import type { Database } from './tables.js';
 
@@ -15,6 +16,8 @@ export interface Retention {
    * the totals. How many: less than `limit` when no more are left.
    */
   deleteJobs(among: readonly State[], finishedBeforeMs: number, limit: number): Promise<number>;
+  /** Deletes rows that late news has made anew before then and that have not ended. How many, as above. */
+  deleteRemade(beforeMs: number, limit: number): Promise<number>;
   /** Deletes buckets from before then. */
   deleteFlow(beforeMs: number): Promise<void>;
   /**
@@ -22,10 +25,15 @@ export interface Retention {
    * `orphansBeforeMs`. How many: less than `limit` when no more are left.
    */
   deleteCancels(endedBeforeMs: number, orphansBeforeMs: number, limit: number): Promise<number>;
+  /** Deletes what came into quarantine before then, oldest first. How many: less than `limit` when no more are left. */
+  deleteQuarantined(beforeMs: number, limit: number): Promise<number>;
 }
 
+/** Rows of jobs to delete, at most so many. */
+type Doomed = SelectQueryBuilder<Database, 'sluice_jobs', object>;
+
 export function createRetention({ dialect, build, read, write }: Sql): Retention {
-  function doomed(among: readonly State[], finishedBeforeMs: number, limit: number) {
+  function finished(among: readonly State[], finishedBeforeMs: number, limit: number) {
     return (
       build
         .selectFrom('sluice_jobs')
@@ -41,27 +49,64 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
     );
   }
 
+  function remadeAndOpen(beforeMs: number, limit: number) {
+    return build
+      .selectFrom('sluice_jobs')
+      .where('id', 'in', (of) => of.selectFrom('sluice_remade').select('id').where('at_ms', '<', beforeMs))
+      .where('finished_at_ms', 'is', null)
+      .orderBy('id')
+      .limit(limit);
+  }
+
+  /** First of all: who deletes has told so before, and two who delete wait for each other here and nowhere else. */
+  function tellForgotten(doomed: Doomed, beforeMs: number): Statement {
+    return build
+      .insertInto('sluice_totals')
+      .columns(['state', 'count', 'accepted'])
+      .expression(
+        build
+          .selectNoFrom([
+            raw<string>`cast(${forgottenBefore} as text)`.as('state'),
+            raw<number>`cast(${beforeMs} as bigint)`.as('count'),
+            raw<number>`0`.as('accepted'),
+          ])
+          .where(({ exists }) => exists(doomed.select('id'))),
+      )
+      .onConflict((conflict) =>
+        conflict
+          .column('state')
+          .doUpdateSet(({ ref }) => ({ count: ref('excluded.count') }))
+          .whereRef('sluice_totals.count', '<', 'excluded.count'),
+      )
+      .compile();
+  }
+
+  const totalOf = (table: string) =>
+    raw<string>`case when exists (select 1 from sluice_remade as mark where mark.id = ${raw.ref(`${table}.id`)})
+      then ${raw.lit(remade)} else ${raw.ref(`${table}.state`)} end`;
+
   /** A statement of SQLite cannot both delete and count, but its transactions run one after the other. */
-  function deleteOnSqlite(among: readonly State[], beforeMs: number, limit: number): Statement[] {
-    const doomedIds = doomed(among, beforeMs, limit).select('id');
+  function deleteOnSqlite(doomed: Doomed): Statement[] {
+    const doomedIds = doomed.select('id');
     return [
       build
         .insertInto('sluice_totals')
         .columns(['state', 'count', 'accepted'])
         .expression(({ selectFrom }) =>
-          selectFrom(doomed(among, beforeMs, limit).select(['state', 'is_accepted']).as('gone'))
+          selectFrom(doomed.select(['id', 'state', 'is_accepted']).as('gone'))
             .select(({ fn }) => [
-              'state',
+              totalOf('gone').as('total'),
               fn.countAll<number>().as('count'),
               fn.sum<number>('is_accepted').as('accepted'),
             ])
             .where(raw<boolean>`true`) // Else SQLite takes ON CONFLICT for the join of the SELECT.
-            .groupBy('state'),
+            .groupBy('total'),
         )
         .onConflict(addToTotals)
         .compile(),
       build.deleteFrom('sluice_attempts').where('id', 'in', doomedIds).compile(),
       build.deleteFrom('sluice_payloads').where('id', 'in', doomedIds).compile(),
+      // The marks last: they can be what dooms a row.
       build
         .deleteFrom('sluice_jobs')
         .where('id', 'in', doomedIds)
@@ -71,12 +116,12 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
   }
 
   /** One statement, so that rows are counted by whoever deletes them. Locked rows are passed over: another recorder has them, or they change. */
-  function deleteOnPostgres(among: readonly State[], beforeMs: number, limit: number): Statement {
+  function deleteOnPostgres(doomed: Doomed): Statement {
     return build
       .with('gone', (db) =>
         db
           .deleteFrom('sluice_jobs')
-          .where('id', 'in', doomed(among, beforeMs, limit).select('id').forUpdate().skipLocked())
+          .where('id', 'in', doomed.select('id').forUpdate().skipLocked())
           .returning(['id', 'state', 'is_accepted']),
       )
       .with('gone_attempts', (db) =>
@@ -93,12 +138,12 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
             db
               .selectFrom('gone')
               .select(({ fn }) => [
-                'state',
+                totalOf('gone').as('total'),
                 fn.countAll<number>().as('count'),
                 fn.sum<number>('is_accepted').as('accepted'),
               ])
-              .groupBy('state')
-              .orderBy('state'), // One order of locks for all recorders.
+              .groupBy('total')
+              .orderBy('total'), // One order of locks for all recorders.
           )
           .onConflict(addToTotals),
       )
@@ -106,6 +151,21 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
       .select(raw<number>`1`.as('gone'))
       .compile();
   }
+
+  async function deleteDoomed(doomed: Doomed, told: readonly Statement[]): Promise<number> {
+    const deletion = dialect === 'sqlite' ? deleteOnSqlite(doomed) : [deleteOnPostgres(doomed)];
+    const answers = await write([...told, ...deletion, unusedMarks]);
+    return answers.at(-2)?.length ?? 0;
+  }
+
+  const unusedMarks = build
+    .deleteFrom('sluice_remade')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(selectFrom('sluice_jobs as job').select('job.id').whereRef('job.id', '=', 'sluice_remade.id')),
+      ),
+    )
+    .compile();
 
   return {
     async finishedBeforeNewest(jobs) {
@@ -127,14 +187,12 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
       return newest === undefined ? undefined : newest.finished_at_ms + 1;
     },
 
-    async deleteJobs(among, finishedBeforeMs, limit) {
-      const statements =
-        dialect === 'sqlite'
-          ? deleteOnSqlite(among, finishedBeforeMs, limit)
-          : [deleteOnPostgres(among, finishedBeforeMs, limit)];
-      const answers = await write(statements);
-      return answers.at(-1)?.length ?? 0;
+    deleteJobs(among, finishedBeforeMs, limit) {
+      const doomed = finished(among, finishedBeforeMs, limit);
+      return deleteDoomed(doomed, [tellForgotten(doomed, finishedBeforeMs)]);
     },
+
+    deleteRemade: (beforeMs, limit) => deleteDoomed(remadeAndOpen(beforeMs, limit), []),
 
     async deleteFlow(beforeMs) {
       await write([build.deleteFrom('sluice_flow').where('bucket_ms', '<', beforeMs).compile()]);
@@ -172,6 +230,26 @@ export function createRetention({ dialect, build, read, write }: Sql): Retention
           ),
         );
       return over.length;
+    },
+
+    async deleteQuarantined(beforeMs, limit) {
+      // By id, which rises with the time: no index, and what is young is not looked at.
+      const oldest = build
+        .selectFrom('sluice_quarantine')
+        .select(['id', 'at_ms'])
+        .orderBy('id')
+        .limit(limit)
+        .as('oldest');
+      const [gone = []] = await write([
+        build
+          .deleteFrom('sluice_quarantine')
+          .where('id', 'in', (of) =>
+            of.selectFrom(oldest).select('oldest.id').where('oldest.at_ms', '<', beforeMs),
+          )
+          .returning(raw<number>`1`.as('gone'))
+          .compile(),
+      ]);
+      return gone.length;
     },
   };
 }

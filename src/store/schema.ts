@@ -196,5 +196,18 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
     `
     ALTER TABLE sluice_jobs ADD COLUMN timeout_ms ${big};
     `,
+    `
+    ALTER TABLE sluice_quarantine ADD COLUMN digest ${key};
+    CREATE UNIQUE INDEX sluice_quarantine_once ON sluice_quarantine (digest);
+    `,
+    `
+    ALTER TABLE sluice_redrives ADD COLUMN last_step ${key};
+    `,
+    `
+    CREATE TABLE sluice_remade (
+      id ${key} PRIMARY KEY,
+      at_ms ${big} NOT NULL
+    ) ${end};
+    `,
   ];
 }

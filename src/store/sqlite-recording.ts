@@ -17,7 +17,7 @@ export type RecordBatches = readonly [lengths: readonly number[], nowMs: number]
 /** @public Called by the thread, which loads this module by its URL. */
 export function install(db: Database): SqliteModule {
   const run = createRun(db);
-  const statementsOf = createRecordStatements({ build: builderOf('sqlite') });
+  const statementsOf = createRecordStatements({ build: builderOf('sqlite'), dialect: 'sqlite' });
   return {
     operations: {
       /** How many events were in them; null: one of them cannot be read, and none is recorded. */

@@ -33,7 +33,7 @@ export interface Records {
    * @throws StoreUnavailable  @throws StoreRefused
    */
   recordBatches?(batches: readonly Buffer[]): Promise<number | undefined>;
-  /** A batch or a letter that cannot be recorded, kept with its bytes for a person. */
+  /** A batch or a letter that cannot be recorded, kept with its bytes for a person; once, though it be delivered again. */
   quarantine(item: {
     readonly origin: 'events' | 'dead';
     readonly reason: string;
@@ -70,7 +70,10 @@ export interface JobReader {
     | { readonly row: JobRow; readonly attempts: readonly AttemptRow[]; readonly payload: string | undefined }
     | undefined
   >;
-  /** Newest first. `nowMs` decides between scheduled or retrying and queued. `cursor` as given by the page before. */
+  /**
+   * Newest first. `nowMs` decides between scheduled or retrying and queued. `cursor` as given by the page before. A page of a rare type,
+   * queue or group can be short or empty although there are more: `next` alone says whether.
+   */
   list(
     filter: JobFilter,
     page: { readonly limit: number; readonly cursor?: string; readonly nowMs: number },

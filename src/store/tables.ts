@@ -14,6 +14,7 @@ export interface Database {
   sluice_flow: FlowTable;
   sluice_totals: TotalsTable;
   sluice_quarantine: QuarantineTable;
+  sluice_remade: RemadeTable;
   sluice_cancels: CancelsTable;
   sluice_queue_orders: QueueOrdersTable;
   sluice_idempotency_keys: IdempotencyKeysTable;
@@ -115,7 +116,11 @@ export interface FlowTable {
   cancelled: number;
 }
 
-/** Rows that retention has deleted, by state; `accepted` and `accepted_again`: sums of sources that are forgotten. Primary key state. */
+/**
+ * Rows that retention has deleted, by state. Beside them: `accepted` and `accepted_again`, sums of sources that are forgotten; `remade`,
+ * rows that were deleted a second time; `forgotten_before`, whose count is a time in ms: jobs that ended before it may have been
+ * deleted. Primary key state.
+ */
 export interface TotalsTable {
   state: string;
   count: number;
@@ -128,6 +133,14 @@ export interface QuarantineTable {
   origin: string;
   reason: string;
   raw: Uint8Array;
+  at_ms: number;
+  /** What tells it from others: of one digest there is one. Null in rows of older releases. */
+  digest: string | null;
+}
+
+/** Rows made by news that came late, of jobs that may have been deleted before: see store/remade. Primary key id. */
+export interface RemadeTable {
+  id: string;
   at_ms: number;
 }
 
@@ -174,6 +187,8 @@ export interface RedrivesTable {
   ended_at_ms: number | null;
   driver: string | null;
   driven_until_ms: number;
+  /** The step that was booked last; null before the first. */
+  last_step: string | null;
 }
 
 /** Runs that a redrive has begun. Primary key (redrive, job, run). */

@@ -21,7 +21,7 @@ export type Verdict =
 
 export function verdictOf(decision: Decision, nowMs: number): Verdict {
   if (decision.kind === 'aborted') return { kind: 'returned' };
-  const { outcome, durationMs } = decision;
+  const { outcome, startedAtMs, durationMs } = decision;
   switch (outcome.kind) {
     case 'succeeded':
     case 'cancelled':
@@ -31,7 +31,12 @@ export function verdictOf(decision: Decision, nowMs: number): Verdict {
     case 'dead':
       return {
         kind: 'dead',
-        death: { reason: outcome.reason, failure: outcome.failure, atMs: nowMs },
+        death: {
+          reason: outcome.reason,
+          failure: outcome.failure,
+          atMs: nowMs,
+          ...(startedAtMs !== undefined && { startedAtMs }),
+        },
         durationMs,
       };
   }

@@ -13,6 +13,7 @@ const death = {
   reason: 'exhausted',
   failure: { name: 'TypeError', message: 'ä "quoted"', code: 'E', stack: 'at x' },
   atMs: 1_700_000_000_123,
+  startedAtMs: 1_700_000_000_023,
 } as const;
 
 const textOf = ({ batch }: BatchDelivery): string => batch.toString();
@@ -181,6 +182,19 @@ export function exerciseEvents(name: string, openBench: () => Promise<Bench>): v
       expect(await broker.inspect()).to.deep.include({ deadLetters: 0 });
     });
 
+    it('delivers the dead letter of a job that no attempt has ended, or of an older release, which says no start', async () => {
+      const letters = createPile<LetterDelivery>();
+      await broker.events.consumeDead(5, letters.take);
+      await broker.publish(makeJob());
+      const inbox = createInbox();
+      await broker.consume(source, inbox.take);
+      const [delivery] = await inbox.first(1);
+      const { startedAtMs: _, ...older } = death;
+      await delivery?.deadLetter(older);
+      const [held] = await letters.first(1);
+      expect(held?.letter.death).to.deep.equal(older);
+    });
+
     it('delivers the raw bytes and headers of what never was a job', async () => {
       const letters = createPile<LetterDelivery>();
       await broker.events.consumeDead(5, letters.take);
@@ -192,6 +206,35 @@ export function exerciseEvents(name: string, openBench: () => Promise<Bench>): v
       expect(held?.letter.headers).to.include({ mine: 1 });
       expect(held?.letter).to.include({ queue: 'default', lane: 'normal' });
       expect(held?.letter.death).to.have.property('reason', 'undecodable');
+    });
+
+    it('delivers jobs of more runs or attempts than a row can tell apart as dead letters, and goes on with the lane', async () => {
+      const letters = createPile<LetterDelivery>();
+      await broker.events.consumeDead(5, letters.take);
+      const [runs, attempts, sound] = [makeJob({ run: 65_536 }), makeJob({ attempt: 2 ** 30 }), makeJob()];
+      for (const job of [runs, attempts, sound]) await broker.publish(job);
+      const inbox = createInbox();
+      await broker.consume(source, inbox.take);
+      const [delivery] = await inbox.first(1);
+      expect(delivery?.job).to.deep.equal(sound);
+      const told = (await letters.first(2)).map(({ letter: { messageId, body, death: its } }) => ({
+        ...{ messageId, body },
+        ...{ reason: its.reason, message: its.failure.message },
+      }));
+      expect(told).to.have.deep.members([
+        {
+          messageId: runs.id,
+          body: runs.body,
+          reason: 'undecodable',
+          message: 'header sluice-run must be a whole number from 1 to 65535',
+        },
+        {
+          messageId: attempts.id,
+          body: attempts.body,
+          reason: 'undecodable',
+          message: 'header sluice-attempt must be a whole number from 1 to 1073741823',
+        },
+      ]);
     });
 
     it('delivers the dead letter of a job that was lost too often', async () => {

@@ -24,6 +24,7 @@ export const death = {
   reason: 'exhausted',
   failure: { name: 'TypeError', message: 'no\nway', code: 'E1', stack: 'at a' },
   atMs: 1_234_567_890_123,
+  startedAtMs: 1_234_567_890_023,
 } as const;
 
 /** A job whose every field differs from its default. */

@@ -45,9 +45,15 @@ describe('the commands that read and cancel jobs', () => {
     expect(server.seen.some(({ headers }) => headers.authorization === 'Bearer k1')).to.equal(true);
   });
 
-  it('job --json prints what the server has written: large numbers are not rounded', async () => {
-    const text = `{"id":"${id}","state":"dead","payload":{"n":9007199254740993}}`;
+  it('job prints what the server has written: large numbers are not rounded, with --json or without', async () => {
+    const text = `{"id":"${id}","state":"dead","result":9007199254740993,"payload":{"n":[9007199254740995,1.10]}}`;
     const server = await serverThat(() => ({ status: 200, body: text }));
+    const { stdout } = await sluice(['job', id, '--url', server.url]);
+    expect(stdout.split('\n').slice(2)).to.deep.equal([
+      'result   9007199254740993',
+      'payload  {"n":[9007199254740995,1.10]}',
+      '',
+    ]);
     expect((await sluice(['job', id, '--url', server.url, '--json'])).stdout).to.equal(`${text}\n`);
   });
 

@@ -9,6 +9,7 @@ import {
   withoutBrokerHeaders,
 } from '../../src/job/codec.js';
 import { Undecodable } from '../../src/job/errors.js';
+import { greatestAttempt, greatestRun } from '../../src/job/fold.js';
 import { acceptedAtMs, type Job, lanes, lastMs } from '../../src/job/job.js';
 
 const id = v7({ msecs: 1_700_000_000_123 });
@@ -25,8 +26,8 @@ const anyJob: fc.Arbitrary<Job> = fc
       queue: fc.constantFrom('default', 'mail'),
       lane: fc.constantFrom(...lanes),
       body: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
-      run: fc.integer({ min: 1 }),
-      attempt: fc.integer({ min: 1 }),
+      run: fc.integer({ min: 1, max: greatestRun }),
+      attempt: fc.integer({ min: 1, max: greatestAttempt }),
       dueAtMs: fc.nat(lastMs),
       maxAttempts: fc.integer({ min: 1 }),
       timeoutMs: fc.integer({ min: 1 }),
@@ -72,6 +73,8 @@ describe('codec', () => {
     ['a future format', { headers: { 'sluice-version': 2 } }, /sluice-version 2/],
     ['attempt 0', { headers: { 'sluice-attempt': 0 } }, /sluice-attempt/],
     ['an attempt as text', { headers: { 'sluice-attempt': '1' } }, /sluice-attempt/],
+    ['more runs than a row can tell apart', { headers: { 'sluice-run': 65_536 } }, /from 1 to 65535$/],
+    ['more attempts', { headers: { 'sluice-attempt': 2 ** 30 } }, /sluice-attempt .* from 1 to 1073741823$/],
     ['a fraction of a run', { headers: { 'sluice-run': 1.5 } }, /sluice-run/],
     [
       'an endless timeout',
@@ -88,6 +91,10 @@ describe('codec', () => {
       expect(() => decode(envelope(fields), 'default', 'normal')).to.throw(Undecodable, message);
     });
   }
+
+  it('reads an id in capitals as the same id', () => {
+    expect(decode(envelope({ messageId: id.toUpperCase() }), 'default', 'normal').id).to.equal(id);
+  });
 
   it('leaves the body alone, whatever it holds', () => {
     const body = Buffer.from([0xff, 0x00, 0x7b]);
@@ -111,5 +118,8 @@ describe('codec', () => {
     expect(headers['sluice-dead-reason']).to.equal('exhausted');
     expect(headers['sluice-dead-at-ms']).to.equal(5);
     expect(JSON.parse(String(headers['sluice-dead-error']))).to.deep.equal(failure);
+    expect(headers).not.to.have.property('sluice-dead-started-ms');
+    const started = encodeDeath({ reason: 'exhausted', failure, atMs: 5, startedAtMs: 4 });
+    expect(started['sluice-dead-started-ms']).to.equal(4);
   });
 });

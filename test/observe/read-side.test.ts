@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import type { QueueView } from '../../src/api/queues.js';
 import { createReadSideMetrics, type ReadSide } from '../../src/observe/read-side.js';
 import { createLog } from '../../src/runtime/log.js';
+import { createKeptLog } from '../events/support/log.js';
 
 const view: QueueView = {
   name: 'default',
@@ -60,6 +61,31 @@ describe('the metrics of the store', () => {
       'sluice_store_rows 7',
       'sluice_jobs_unaccounted 0',
     ]);
-    expect(await scrape({ rows: fails, unaccounted: async () => undefined })).to.deep.equal(ofQueue);
+    expect(await scrape({ rows: fails, unaccounted: fails })).to.deep.equal(ofQueue);
+  });
+
+  it('say once why they are left out, and again for another reason', async () => {
+    const log = createKeptLog();
+    let reason: string | undefined = 'the database is away';
+    const unaccounted = async (): Promise<number> => {
+      if (reason !== undefined) throw new Error(reason);
+      return 0;
+    };
+    const registry = new Registry();
+    const metrics = createReadSideMetrics({ ...whole, unaccounted, registry, timeoutMs: 1_000, log });
+    const shown = async (): Promise<boolean> => {
+      await metrics.refresh();
+      return (await registry.metrics()).includes('\nsluice_jobs_unaccounted 0');
+    };
+    expect([await shown(), await shown()]).to.deep.equal([false, false]);
+    expect(log.warnings).to.have.length(1);
+    expect(log.warnings[0]).to.contain('audit').and.to.contain('left out');
+    reason = undefined;
+    expect(await shown()).to.equal(true);
+    reason = 'the database is away';
+    expect([await shown(), await shown()]).to.deep.equal([false, false]);
+    reason = 'it is too slow';
+    await shown();
+    expect(log.warnings).to.have.length(3);
   });
 });

@@ -159,6 +159,23 @@ describe('the recorder', () => {
     await recorder.stop();
   });
 
+  it('records when the attempt began that a dead letter ends, in the row and in that of the attempt', async () => {
+    const { channel, recorder, recorded } = await begin();
+    const { death } = letterOf({});
+    channel.offerDead(letterOf({ death: { ...death, startedAtMs: death.atMs - 250 } }));
+    channel.offerDead(letterOf({ messageId: idOf(8) })); // Of an older release.
+    await channel.untilAcked(2);
+    const rows = recorded.flatMap((one) => one.rows).map(({ id, startedAtMs }) => [id, startedAtMs]);
+    const attempts = recorded.flatMap((one) => one.attempts).map(({ id, startedAtMs }) => [id, startedAtMs]);
+    const expected = [
+      [idOf(7), death.atMs - 250],
+      [idOf(8), null],
+    ];
+    expect(rows).to.deep.equal(expected);
+    expect(attempts).to.deep.equal(expected);
+    await recorder.stop();
+  });
+
   it('puts a dead letter that is no job into quarantine, with what it said beside its bytes', async () => {
     const { channel, recorder, quarantined, recorded } = await begin();
     channel.offerDead(letterOf({ messageId: 'seven', body: Buffer.from([0xff, 0x00]) }));
@@ -169,12 +186,16 @@ describe('the recorder', () => {
     await recorder.stop();
   });
 
-  it('puts a dead letter of more runs than a row can tell apart into quarantine', async () => {
+  it('records a dead letter of more runs or attempts than a row can tell apart as the last of them', async () => {
     const { channel, recorder, quarantined, recorded } = await begin();
-    channel.offerDead(letterOf({ headers: { 'sluice-run': 65_536 } }));
+    const { death } = letterOf({});
+    const headers = { 'sluice-run': 65_536, 'sluice-attempt': 2 ** 53 };
+    channel.offerDead(letterOf({ headers, death: { ...death, reason: 'undecodable' } }));
     await channel.untilAcked(1);
-    expect(recorded).to.deep.equal([]);
-    expect(quarantined[0]?.reason).to.match(/run 65536/);
+    expect(recorded[0]?.rows[0]).to.include({ state: 'dead', run: 65_535, attempt: 2 ** 30 - 1 });
+    expect(recorded[0]?.rows[0]).to.include({ reason: 'undecodable' });
+    expect(recorded[0]?.payloads).to.deep.equal([{ id: idOf(7), run: 65_535, payload: '{"to":"you"}' }]);
+    expect(quarantined).to.deep.equal([]);
     await recorder.stop();
   });
 

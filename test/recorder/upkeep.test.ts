@@ -52,6 +52,12 @@ describe('the upkeep', () => {
     expect(calls.filter(([what]) => what === 'cancels')).to.have.lengthOf(2);
   });
 
+  it('forgets what is in quarantine after the time of dead jobs', async () => {
+    const { clock, upkeep, calls } = begin();
+    await upkeep.round();
+    expect(calls).to.deep.include(['quarantine', clock.now() - 30 * DAY_MS]);
+  });
+
   it('begins the next round soon when there is more than a round may take', async () => {
     const { clock, upkeep, calls } = begin({ found: 500 });
     await upkeep.start();
@@ -98,6 +104,13 @@ function begin({ overCountMs, found = 0 }: Setup = {}) {
       async deleteCancels(endedBeforeMs) {
         calls.push(['cancels', endedBeforeMs]);
         return 0;
+      },
+      async deleteRemade() {
+        return 0;
+      },
+      async deleteQuarantined(beforeMs, limit) {
+        calls.push(['quarantine', beforeMs]);
+        return Math.min(found, limit);
       },
     },
     idempotency: {

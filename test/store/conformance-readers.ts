@@ -1,16 +1,22 @@
 /** The conformance suite's part about what people read. */
 import { expect } from 'chai';
 import { Invalid } from '../../src/job/errors.js';
-import type { JobFilter } from '../../src/store/store.js';
+import { createJobReader } from '../../src/store/jobs.js';
+import type { JobFilter, JobReader } from '../../src/store/store.js';
 import { rejectionOf } from '../broker/inbox.js';
 import type { StorePair } from './pair.js';
 import { accepted, died, jobNumber, recordingOf, retried, startMs, succeeded } from './rows.js';
 
 export function exerciseReaders(bench: StorePair): void {
-  async function idsOf(filter: JobFilter, nowMs: number, limit = 3): Promise<string[]> {
+  async function idsOf(
+    filter: JobFilter,
+    nowMs: number,
+    limit = 3,
+    reader: Pick<JobReader, 'list'> = bench.store.jobs,
+  ): Promise<string[]> {
     const ids: string[] = [];
     for (let cursor: string | undefined; ; ) {
-      const page = await bench.store.jobs.list(filter, {
+      const page = await reader.list(filter, {
         limit,
         nowMs,
         ...(cursor === undefined ? {} : { cursor }),
@@ -37,6 +43,31 @@ export function exerciseReaders(bench: StorePair): void {
     await bench.store.records.record(recordingOf([accepted(jobNumber(100))]));
     const second = await bench.store.jobs.list({}, { limit: 4, nowMs: 0, cursor: first.next ?? '' });
     expect(second.rows.map(({ id }) => id)).to.deep.equal(newest.slice(4, 8));
+  });
+
+  it('looks at so many rows for a page and no more, and says where to go on, though it has found none', async () => {
+    const dueMs = startMs + 1_000;
+    const jobs = Array.from({ length: 24 }, (_, i) => jobNumber(i, i === 3 ? 'rare' : 'echo'));
+    const eventsOf = (job: (typeof jobs)[number], i: number) =>
+      [accepted(job), accepted(job, dueMs), retried(job, dueMs), succeeded(job)][i % 4] ?? accepted(job);
+    await bench.store.records.record(recordingOf(jobs.map(eventsOf)));
+    const bounded = createJobReader(bench.store.sql, 5);
+    const [first, second] = [
+      await bounded.list({ type: 'rare' }, { limit: 3, nowMs: 0 }),
+      await bounded.list({ state: 'succeeded', type: 'rare' }, { limit: 3, nowMs: 0 }),
+    ];
+    expect([first.rows, second.rows]).to.deep.equal([[], []]);
+    expect([first.next, second.next]).not.to.include(undefined);
+    const states = [undefined, 'queued', 'scheduled', 'retrying', 'succeeded', 'dead'] as const;
+    for (const state of states) {
+      for (const type of [undefined, 'rare', 'echo', 'none']) {
+        for (const nowMs of [0, dueMs]) {
+          const filter = { ...(state && { state }), ...(type && { type }) };
+          const what = JSON.stringify({ ...filter, nowMs });
+          expect(await idsOf(filter, nowMs, 2, bounded), what).to.deep.equal(await idsOf(filter, nowMs, 100));
+        }
+      }
+    }
   });
 
   it('shows a job whose time has come as queued, and only as that', async () => {

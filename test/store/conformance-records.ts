@@ -154,4 +154,31 @@ export function exerciseRecords(bench: StorePair): void {
     expect(Buffer.from(item?.raw ?? [])).to.deep.equal(raw);
     expect(item).to.include({ origin: 'events', at_ms: 5 });
   });
+
+  it('keeps what cannot be recorded once, though it be delivered again, and two letters of the same bytes as two', async () => {
+    const item = { origin: 'events', reason: 'no JSON', raw: Buffer.from('{}'), atMs: 5 } as const;
+    const letter = { ...item, origin: 'dead', reason: 'no id; {"messageId":"a"}' } as const;
+    const all = [
+      item,
+      { ...item, atMs: 9 },
+      { ...item, reason: 'told in other words' },
+      { ...item, raw: Buffer.from('{} ') },
+      letter,
+      { ...letter, atMs: 9 },
+      { ...letter, reason: 'no id; {"messageId":"b"}' },
+    ];
+    await Promise.all(
+      all.flatMap((one) => [bench.store.records.quarantine(one), bench.other.records.quarantine(one)]),
+    );
+    const { sql } = bench.store;
+    const kept = await sql.read<{ origin: string; raw: Uint8Array }>(
+      sql.build.selectFrom('sluice_quarantine').select(['origin', 'raw']).compile(),
+    );
+    expect(kept.map(({ origin, raw }) => [origin, Buffer.from(raw).toString()])).to.have.deep.members([
+      ['events', '{}'],
+      ['events', '{} '],
+      ['dead', '{}'],
+      ['dead', '{}'],
+    ]);
+  });
 }

@@ -1,5 +1,6 @@
 /** The conformance suite's part about replays and discards of many. */
 import { expect } from 'chai';
+import { v7 } from 'uuid';
 import { createRedrives, type Redrive, type RedriveStep, type Redrives } from '../../src/store/redrives.js';
 import type { StorePair } from './pair.js';
 import { accepted, died, jobNumber, recordingOf, startMs, succeeded } from './rows.js';
@@ -27,7 +28,7 @@ type Job = ReturnType<typeof jobNumber>;
 type Seven = [Job, Job, Job, Job, Job, Job, Job];
 
 function step(more: Partial<RedriveStep> = {}): RedriveStep {
-  return { done: 0, skipped: 0, cursor: null, replayed: [], ...more };
+  return { id: v7(), done: 0, skipped: 0, cursor: null, replayed: [], ...more };
 }
 
 export function exerciseRedrives(bench: StorePair): void {
@@ -93,6 +94,19 @@ export function exerciseRedrives(bench: StorePair): void {
     expect(await redrives.get(redrive.id)).to.deep.equal(last);
     expect(await redrives.claim('b', 1_000, 2_000), 'it runs no more').to.equal(undefined);
     expect(await redrives.end(redriveNumber(2).id, 'stopped', null, 1)).to.equal(false);
+  });
+
+  it('counts a step once, though it be booked again', async () => {
+    const redrive = redriveNumber(1);
+    await redrives.create(redrive);
+    await redrives.claim('a', 1, 100);
+    const one = step({ done: 4, skipped: 1, cursor: 'one', replayed: [{ id: jobNumber(5).id, run: 2 }] });
+    await redrives.book(redrive.id, 'a', one, 10, 100);
+    const again = await others.book(redrive.id, 'a', one, 20, 200);
+    expect(again).to.include({ done: 4, skipped: 1, cursor: 'one', updatedAtMs: 20 });
+    await redrives.book(redrive.id, 'a', step({ done: 1 }), 30, 200);
+    const same = await redrives.book(redrive.id, 'a', { ...one, id: v7() }, 40, 200);
+    expect(same, 'another step of the same counts').to.include({ done: 9, skipped: 2 });
   });
 
   it('tells of the runs it began how many have ended, and how many of these died', async () => {

@@ -16,6 +16,7 @@ const tables = [
   'sluice_source_batches',
   'sluice_flow',
   'sluice_quarantine',
+  'sluice_remade',
   'sluice_cancels',
   'sluice_queue_orders',
   'sluice_idempotency_keys',

@@ -85,6 +85,23 @@ for (const [engine, makeStores] of everyEngine) {
       expect((await rowsOf(store, 'sluice_jobs', 'id')).length).to.equal(1_000 - sum);
     });
 
+    it('forgets what is in quarantine by its age, in steps, and keeps what is younger', async () => {
+      const store = await stores.open();
+      for (let n = 1; n <= 5; n++)
+        await store.records.quarantine({
+          origin: 'events',
+          reason: 'no JSON',
+          raw: Buffer.from(`${n}`),
+          atMs: n * 10,
+        });
+      const retention = createRetention(store.sql);
+      expect(await retention.deleteQuarantined(10, 2)).to.equal(0);
+      expect(await retention.deleteQuarantined(40, 2)).to.equal(2);
+      expect(await retention.deleteQuarantined(40, 2)).to.equal(1);
+      expect(await retention.deleteQuarantined(40, 2)).to.equal(0);
+      expect(await rowsOf(store, 'sluice_quarantine', 'at_ms')).to.have.members([40, 50]);
+    });
+
     it('keeps a job whose replay may be on its way', async () => {
       const store = await stores.open();
       await record(store, batchOf(a, 1, [deadLettered(1)]));

@@ -185,7 +185,9 @@ describe('one delivery, one settle', () => {
     it('is dead, expired, when it comes after its expiresAt, and its handler is not called', async () => {
       const { broker, script, clock, seen } = await setup();
       const delivery = broker.deliver(jobOf({ expiresAtMs: clock.now() - 1 }));
-      expect(await deathOf(delivery)).to.have.property('reason', 'expired');
+      const death = await deathOf(delivery);
+      expect(death).to.have.property('reason', 'expired');
+      expect(death, 'it has never begun').not.to.have.property('startedAtMs');
       await turns();
       expect([script.calls.length, seen.started.length]).to.deep.equal([0, 0]);
     });
@@ -259,9 +261,10 @@ describe('one delivery, one settle', () => {
     it('is dead, exhausted and timed out, at its last attempt', async () => {
       const { begin, clock } = await setup();
       const { delivery } = await begin(jobOf({ timeoutMs: 100, attempt: 3 }));
+      const startedAtMs = clock.now();
       await clock.advance(100);
       const death = await deathOf(delivery);
-      expect(death.reason).to.equal('exhausted');
+      expect(death).to.include({ reason: 'exhausted', startedAtMs, atMs: startedAtMs + 100 });
       expect(death.failure).to.include({ name: 'TimedOut', code: 'timed_out' });
     });
 

@@ -2,6 +2,7 @@
  * The built-in engine: one process, one SQLite file. The file holds what waits, memory what is in hand; so a kill loses
  * nothing accepted, and a delivery costs no write.
  */
+
 import { join } from 'node:path';
 import { Invalid, Unavailable } from '../../job/errors.js';
 import { type Job, type Lane, lanes } from '../../job/job.js';
@@ -14,6 +15,7 @@ import type { Settling } from './delivery.js';
 import { createDispatch } from './dispatch.js';
 import { createDue } from './due.js';
 import { createEvents } from './events.js';
+import { failureText } from './letters.js';
 import type { Counted, Publish } from './operations.js';
 import { createOutbox } from './outbox.js';
 import type { Opened } from './recovery.js';
@@ -67,8 +69,8 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
       await storage.retry([place, publish], next.body);
       tell(publish);
     },
-    async bury(place, { reason, failure, atMs }) {
-      await storage.bury([place, reason, JSON.stringify(failure), atMs]);
+    async bury(place, death) {
+      await storage.bury([place, death.reason, failureText(death), death.atMs]);
       events.hasDead();
     },
     untilRoom: () => sleep(clock, ROOM_AFTER_MS, over.signal),

@@ -1,6 +1,6 @@
 /** Dead letters as columns of the file, which are not checked: whatever they say, a dead letter can be read. */
 import type { Envelope } from '../../job/codec.js';
-import type { DeathReason, Failure } from '../../job/outcome.js';
+import type { Death, DeathReason, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
 
 export type DeathColumns = readonly [
@@ -14,6 +14,11 @@ export type DeathColumns = readonly [
 /** Kept among the headers: no table has a column for what only letters that are no jobs need. */
 export const CONTENT_TYPE = 'sluice-content-type';
 
+/** The column `failure`: beside the failure it says when the attempt began, for which the table has no column. */
+export function failureText({ failure, startedAtMs }: Death): string {
+  return JSON.stringify({ ...failure, ...(startedAtMs !== undefined && { startedAtMs }) });
+}
+
 interface LetterColumns {
   readonly id: string;
   readonly type: string;
@@ -25,13 +30,19 @@ export function letterOf(
   [queue, lane, reason, failure, atMs]: DeathColumns,
   body: Buffer,
 ): DeadLetter {
-  const kept: Failure = { name: 'Error', message: failure, ...objectOf(failure) };
+  const { startedAtMs, ...told } = objectOf(failure) ?? {};
+  const kept: Failure = { name: 'Error', message: failure, ...told };
   return {
     ...envelopeOf(row, body),
     ...contentTypeOf(row),
     queue,
     lane,
-    death: { reason: reason as DeathReason, failure: kept, atMs },
+    death: {
+      reason: reason as DeathReason,
+      failure: kept,
+      atMs,
+      ...(typeof startedAtMs === 'number' && { startedAtMs }),
+    },
   };
 }
 

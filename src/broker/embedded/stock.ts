@@ -7,7 +7,7 @@ import type { Death } from '../../job/outcome.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { SqliteThread } from '../../runtime/sqlite-thread.js';
 import type { DeadLetter, Parcel, Stock, StockSource, StockTarget } from '../stock.js';
-import { CONTENT_TYPE, envelopeOf, letterOf } from './letters.js';
+import { CONTENT_TYPE, envelopeOf, failureText, letterOf } from './letters.js';
 import type { Opened, Opening } from './recovery.js';
 import { readStarted } from './started.js';
 import type {
@@ -109,13 +109,12 @@ export function createEmbeddedTarget(
     async put(parcel) {
       if (parcel.kind === 'dead') {
         const { queue, lane, body, death } = parcel.letter;
-        const { reason, failure, atMs } = death;
         const letter = [textOf(parcel.letter.messageId), textOf(parcel.letter.type)] as const;
         const headers = headersText(parcel.letter);
         await store.putDead(
           [
             [...letter, headers],
-            [queue, lane, reason, JSON.stringify(failure), atMs],
+            [queue, lane, death.reason, failureText(death), death.atMs],
           ],
           body,
         );

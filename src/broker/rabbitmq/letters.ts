@@ -1,6 +1,7 @@
 /** Dead letters as messages: why and when they died, told by us in headers, or by the broker in its own. */
 import type { Message } from 'amqplib';
 import { encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
+import { lastMs } from '../../job/job.js';
 import type { Death, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
 import type { Outgoing } from './publisher.js';
@@ -56,20 +57,27 @@ export function foundNoLane({ properties: { headers = {} } }: Message): boolean 
 }
 
 /** The names of the headers of a death. */
-const noDeath = encodeDeath({ reason: 'permanent', failure: { name: '', message: '' }, atMs: 0 });
+const noDeath = encodeDeath({
+  reason: 'permanent',
+  failure: { name: '', message: '' },
+  atMs: 0,
+  startedAtMs: 0,
+});
 
 function deathOf(headers: Readonly<Record<string, unknown>>, nowMs: number): Death {
   const {
     'sluice-dead-reason': reason,
     'sluice-dead-at-ms': atMs,
     'sluice-dead-error': error,
+    'sluice-dead-started-ms': startedAtMs,
     'x-death': deaths,
   } = headers;
   if (typeof reason === 'string') {
     return {
       reason: reason as Death['reason'],
       failure: failureOf(error),
-      atMs: typeof atMs === 'number' ? atMs : nowMs,
+      atMs: isTime(atMs) ? atMs : nowMs,
+      ...(isTime(startedAtMs) && { startedAtMs }),
     };
   }
   // The newest stands first. https://www.rabbitmq.com/docs/dlx#effects
@@ -87,6 +95,11 @@ function deathOf(headers: Readonly<Record<string, unknown>>, nowMs: number): Dea
     },
     atMs: typeof seconds === 'number' ? seconds * 1_000 : nowMs,
   };
+}
+
+/** Any client can write these headers: a time that no date can say would be shown to nobody. */
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= lastMs;
 }
 
 function failureOf(text: unknown): Failure {
