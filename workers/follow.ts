@@ -1,5 +1,5 @@
 /** Sends one request and follows its redirects, each hop checked like the first. */
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { DeadLetter } from '../src/handler/define.js';
 import { type Answer, discard } from './answer.js';
 
@@ -31,8 +31,9 @@ export async function follow(
 ): Promise<Answer> {
   let { url, headers } = call;
   for (let hop = 0; ; hop++) {
-    const answer = await request(withoutCredentials(url), {
-      dispatcher,
+    const answer = await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
       method: call.method,
       headers: { ...authorization(url), ...headers, ...ownHeaders },
       body: call.body ?? null,
@@ -97,11 +98,4 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-function withoutCredentials(url: URL): URL {
-  const bare = new URL(url);
-  bare.username = '';
-  bare.password = '';
-  return bare;
 }
