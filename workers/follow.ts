@@ -1,5 +1,5 @@
 /** Sends one request and follows its redirects, each hop checked like the first. */
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { DeadLetter } from '../src/handler/define.js';
 import { type Answer, discard } from './answer.js';
 
@@ -31,9 +31,8 @@ export async function follow(
 ): Promise<Answer> {
   let { url, headers } = call;
   for (let hop = 0; ; hop++) {
-    const answer = await dispatcher.request({
-      origin: url.origin,
-      path: url.pathname + url.search,
+    const answer = await request(withoutCredentials(url), {
+      dispatcher,
       method: call.method,
       headers: { ...authorization(url), ...headers, ...ownHeaders },
       body: call.body ?? null,
@@ -98,4 +97,11 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+function withoutCredentials(url: URL): URL {
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare;
 }

@@ -1,7 +1,7 @@
 /** `http.push`: calls an HTTP endpoint with the job, so that a worker can be written in any language. */
 import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import type { Agent } from 'undici';
+import { Agent, buildConnector } from 'undici';
 import {
   DeadLetter,
   defineHandler,
@@ -97,7 +97,12 @@ interface Push {
 /** @throws Invalid  HTTP_PUSH_SECRET is malformed */
 export function createHttpPush(settings: HttpPushSettings): Handler<Push, { status: number }> {
   const webhook = settings.secret === undefined ? undefined : new Webhook(checkedSecret(settings.secret));
-  let agent: Promise<Agent> | undefined;
+  const lookup = settings.lookup === undefined ? {} : { lookup: settings.lookup };
+  // One for the life of the process. undici unrefs idle sockets, so it keeps no process alive, and drops idle origins.
+  const agent = new Agent({
+    connections: CONNECTIONS_PER_ORIGIN,
+    connect: settings.allowPrivate ? buildConnector(lookup) : createPublicConnector(settings.lookup),
+  });
 
   return defineHandler<Push, { status: number }>({
     type: 'http.push',
@@ -113,12 +118,11 @@ export function createHttpPush(settings: HttpPushSettings): Handler<Push, { stat
 
       let answer: Answer;
       try {
-        agent ??= createAgent(settings);
         const headers = { ...defaultHeaders(job.payload.body), ...lowerCase(job.payload.headers) };
         answer = await follow(
           { url, method, headers, body, signal },
           ownHeaders(job, webhook, body ?? ''),
-          await agent,
+          agent,
         );
       } catch (error) {
         context.signal.throwIfAborted();
@@ -131,18 +135,6 @@ export function createHttpPush(settings: HttpPushSettings): Handler<Push, { stat
       }
       return await judge(answer, what, signal, settings.retryMaxMs);
     },
-  });
-}
-
-/** One for the life of the process. undici unrefs idle sockets, so it keeps no process alive, and drops idle origins. */
-async function createAgent({ allowPrivate, lookup }: HttpPushSettings): Promise<Agent> {
-  // With the first job, because it takes long to load, and a process that only takes jobs in never sends.
-  const { Agent, buildConnector } = await import('undici');
-  return new Agent({
-    connections: CONNECTIONS_PER_ORIGIN,
-    connect: allowPrivate
-      ? buildConnector(lookup === undefined ? {} : { lookup })
-      : createPublicConnector(buildConnector, lookup),
   });
 }
 

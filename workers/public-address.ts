@@ -3,7 +3,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { buildConnector } from 'undici';
+import { buildConnector } from 'undici';
 import { DeadLetter } from '../src/handler/define.js';
 
 /** Azure answers with a machine's metadata at this address, which is public by its number. */
@@ -35,13 +35,9 @@ function isIsatap(address: { readonly parts: number[] }): boolean {
  * Connects for undici, to public addresses alone. The decision falls on what DNS has just answered and the socket is then
  * opened to, so a name that answers differently the next time (rebinding) gains nothing. Literal addresses are never looked
  * up, therefore they are checked first; what the socket in the end is connected to, last.
- * @param build  undici's own
  */
-export function createPublicConnector(
-  build: typeof buildConnector,
-  lookup: LookupFunction = systemLookup,
-): buildConnector.connector {
-  const connect = build({ lookup: publicOnly(lookup) });
+export function createPublicConnector(lookup: LookupFunction = systemLookup): buildConnector.connector {
+  const connect = buildConnector({ lookup: publicOnly(lookup) });
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !isPublicAddress(host)) {

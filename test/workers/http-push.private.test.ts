@@ -53,7 +53,7 @@ describe('http.push keeps out of private networks:', () => {
   });
 
   it('refuses the target of a redirect like the first', async () => {
-    const guard = createPublicConnector(buildConnector);
+    const guard = createPublicConnector();
     const direct = buildConnector({});
     // Only `outside.test` stands for the public internet, and is this machine.
     const dispatcher = new Agent({

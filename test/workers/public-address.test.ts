@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { createServer, type LookupFunction, type Socket } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
 import { DeadLetter } from '../../src/handler/define.js';
 import { createPublicConnector, isPublicAddress, publicOnly } from '../../workers/public-address.js';
 
@@ -198,19 +198,19 @@ describe('the public connector', () => {
   for (const host of ['127.0.0.1', '[::1]', '::1', '[::ffff:127.0.0.1]', '0.0.0.0']) {
     it(`opens no connection to the literal ${host}, which no lookup sees`, async () => {
       const never: LookupFunction = () => expect.fail('looked up');
-      expect(await connect(createPublicConnector(buildConnector, never), host)).to.be.instanceOf(DeadLetter);
+      expect(await connect(createPublicConnector(never), host)).to.be.instanceOf(DeadLetter);
       expect(visits).to.equal(0);
     });
   }
 
   it('opens no connection to a name that leads inside', async () => {
-    const connector = createPublicConnector(buildConnector, answering([{ address: '127.0.0.1', family: 4 }]));
+    const connector = createPublicConnector(answering([{ address: '127.0.0.1', family: 4 }]));
     expect(await connect(connector, 'rebound.test')).to.be.instanceOf(DeadLetter);
     expect(visits).to.equal(0);
   });
 
   it('opens no connection to localhost as this machine resolves it', async () => {
-    expect(await connect(createPublicConnector(buildConnector), 'localhost')).to.be.instanceOf(DeadLetter);
+    expect(await connect(createPublicConnector(), 'localhost')).to.be.instanceOf(DeadLetter);
     expect(visits).to.equal(0);
   });
 
@@ -220,9 +220,7 @@ describe('the public connector', () => {
       asked++;
       callback(null, [{ address: asked === 1 ? '203.0.113.1' : '127.0.0.1', family: 4 }]);
     };
-    expect(await connect(createPublicConnector(buildConnector, rebinding), 'rebound.test')).to.be.instanceOf(
-      DeadLetter,
-    );
+    expect(await connect(createPublicConnector(rebinding), 'rebound.test')).to.be.instanceOf(DeadLetter);
     expect(asked).to.equal(1);
   });
 });
