@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { handlers as shippedHandlers } from '../workers/index.js';
 import { createDesks } from './assemble/desks.js';
 import { MOST_DIRECT_EVENTS, recordDirectly } from './assemble/direct-events.js';
-import { createEngine, type Engine } from './assemble/engine.js';
+import type { Engine } from './assemble/engine.js';
+import { createEngine } from './assemble/pick-engine.js';
 import { createRecording } from './assemble/recording.js';
 import { createWorkers } from './assemble/workers.js';
 import type { Config, Role } from './config.js';
@@ -46,7 +47,12 @@ export async function assemble(
   const works = role === 'work' || role === 'start';
   const records = role === 'record' || role === 'start';
 
-  const engine = createEngine(config, registry, (seconds) => metrics.confirmed(seconds), log);
+  const engine = await createEngine({
+    config,
+    registry,
+    confirmed: (seconds) => metrics.confirmed(seconds),
+    log,
+  });
   const { broker, store } = engine;
   const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats.held ?? 0, log);
   const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;

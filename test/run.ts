@@ -16,8 +16,10 @@ import { findRabbitmq, startNode } from './support/rabbitmq.js';
 const ENDING_MS = 10_000;
 /** Most tests wait for servers and processes, so two cores carry three. */
 const PROCESSES = 3;
-/** More than processes, so that none is left alone with the slowest files at the end. */
-const HANDS = 12;
+/** What starts brokers and programs again and again begins first, so that no process is left alone with it at the end. */
+const slow = ['test/system/', 'test/load/', 'test/broker/rabbitmq/', 'test/operations/move', 'test/cli/move'];
+const SLOW_HANDS = 9;
+const QUICK_HANDS = 6;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -54,8 +56,14 @@ const notRun: Run = { counts: { passed: 0, failed: 0, skipped: 0 }, isWhole: fal
 async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run> {
   const specs = specsOf(args);
   const options = args.filter((arg) => arg.startsWith('-'));
-  const count = Math.min(HANDS, Math.ceil(specs.length / 3));
-  const hands = Array.from({ length: count }, (_, hand) => specs.filter((_spec, i) => i % count === hand));
+  const isSlow = (spec: string): boolean => slow.some((start) => spec.startsWith(start));
+  const hands = [
+    ...dealt(specs.filter(isSlow), SLOW_HANDS),
+    ...dealt(
+      specs.filter((spec) => !isSlow(spec)),
+      QUICK_HANDS,
+    ),
+  ];
   const inTurn = pLimit(PROCESSES);
   const stopping = stopAtSignal();
   const runs = await inTurn.map(hands, (hand) =>
@@ -66,6 +74,12 @@ async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run>
     counts: { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') },
     isWhole: runs.every(({ isWhole }) => isWhole),
   };
+}
+
+/** At most so many hands, of two files or more each. */
+function dealt(specs: readonly string[], most: number): string[][] {
+  const count = Math.min(most, Math.ceil(specs.length / 2));
+  return Array.from({ length: count }, (_, hand) => specs.filter((_spec, i) => i % count === hand));
 }
 
 function runMocha(args: readonly string[], amqpUrl: string, stopping: AbortSignal): Promise<Run> {

@@ -1,6 +1,5 @@
 /** `email.send`: sends one mail over SMTP. */
 import { domainToASCII } from 'node:url';
-import { createTransport } from 'nodemailer';
 import addressparser from 'nodemailer/lib/addressparser';
 import { DeadLetter, defineHandler, type Handler, Type } from '../src/handler/define.js';
 import { Invalid } from '../src/job/errors.js';
@@ -70,7 +69,9 @@ export function createEmailSend(settings: EmailSendSettings): Handler<Mail, Sent
       if (smtpUrl === undefined || from === undefined) throw new Error(notHere);
       const messageId = `<${job.id}@${domainOf(from)}>`;
       try {
-        const info = await transport(smtpUrl).sendMail({
+        const mailer = await transport(smtpUrl);
+        signal.throwIfAborted();
+        const info = await mailer.sendMail({
           from: settings.smtpFrom,
           to: (typeof to === 'string' ? [to] : to).map(oneAddress),
           subject,
@@ -106,7 +107,9 @@ function switchedOff(): Handler<Mail, Sent> {
   });
 }
 
-function createMailer(url: string) {
+/** Loaded with the first mail: most processes never send one. */
+async function createMailer(url: string) {
+  const { createTransport } = await import('nodemailer');
   return createTransport({
     pool: true,
     url,

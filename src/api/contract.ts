@@ -235,6 +235,3 @@ export interface Problem {
   /** Of a `conflict`: the state that forbids it. */
   readonly state?: string;
 }
-
-export const scopes = ['submit', 'read', 'operate'] as const;
-export type Scope = (typeof scopes)[number];

@@ -21,8 +21,6 @@ export const DeadLetterFilter = Type.Object(
 );
 export type DeadLetterFilter = Static<typeof DeadLetterFilter>;
 
-export const defaultRatePerSecond = 10;
-
 /** Body of `POST /v1/dead-letters/replay`. `filter` must be there: what is meant for one group must not hit all by a slip. */
 export const ReplayRequest = Type.Object(
   {

@@ -1,5 +1,4 @@
 /** One request to a Sluice server, and every way it can go wrong as a value with one clear line. */
-import { request } from 'undici';
 import type { ClientConfig } from '../config.js';
 import { oneLine } from './terminal.js';
 
@@ -58,6 +57,8 @@ export async function call(
   let retryAfter: string | undefined;
   let location: string | undefined;
   try {
+    // Only here, so that help and wrong usage are answered at once.
+    const { request } = await import('undici');
     const answer = await request(url + path, {
       method,
       headers,

@@ -1,12 +1,7 @@
 /** `sluice dead`: what has died and of what; replays and discards of many. */
 import type { Command } from 'commander';
-import {
-  type DeadLetterFilter,
-  type DeadLetterGroup,
-  defaultRatePerSecond,
-  type RedriveAccepted,
-  type RedriveView,
-} from '../api/dead-letters.js';
+import { defaultRatePerSecond } from '../api/constants.js';
+import type { DeadLetterFilter, DeadLetterGroup, RedriveAccepted, RedriveView } from '../api/dead-letters.js';
 import type { Kind } from '../config/kinds.js';
 import { ask } from './ask.js';
 import {

@@ -2,20 +2,32 @@
 /** The command line's entrance: which commands there are, and how any of them ends. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { addBatch } from './batch.js';
-import { addCancel } from './cancel.js';
-import { addDead } from './dead.js';
-import { addJob } from './job.js';
-import { addJobs } from './jobs.js';
-import { addMove } from './move.js';
-import { addQueues } from './queues.js';
-import { addRecord } from './record.js';
-import { addServe } from './serve.js';
-import { addStart } from './start.js';
-import { addSubmit } from './submit.js';
 import { CommandFailed, outliveReaders } from './terminal.js';
-import { addVerify } from './verify.js';
-import { addWork } from './work.js';
+
+/** In the order of the help. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  start: async () => (await import('./start.js')).addStart,
+  serve: async () => (await import('./serve.js')).addServe,
+  work: async () => (await import('./work.js')).addWork,
+  record: async () => (await import('./record.js')).addRecord,
+  submit: async () => (await import('./submit.js')).addSubmit,
+  batch: async () => (await import('./batch.js')).addBatch,
+  job: async () => (await import('./job.js')).addJob,
+  jobs: async () => (await import('./jobs.js')).addJobs,
+  cancel: async () => (await import('./cancel.js')).addCancel,
+  queues: async () => (await import('./queues.js')).addQueues,
+  dead: async () => (await import('./dead.js')).addDead,
+  verify: async () => (await import('./verify.js')).addVerify,
+  move: async () => (await import('./move.js')).addMove,
+};
+
+/** A command that is named is loaded alone; help, and the advice on a name that is wrong, take all of them. */
+async function addCommands(program: Command, name: string | undefined): Promise<void> {
+  if (name === '--version' || name === '-V') return;
+  const named = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const loads = named === undefined ? Object.values(commands) : [named];
+  for (const add of await Promise.all(loads.map((load) => load()))) add(program);
+}
 
 /** The package's own file stands above both `src` and `dist`. */
 function ownVersion(): string {
@@ -37,23 +49,8 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or settings.');
-  for (const add of [
-    addStart,
-    addServe,
-    addWork,
-    addRecord,
-    addSubmit,
-    addBatch,
-    addJob,
-    addJobs,
-    addCancel,
-    addQueues,
-    addDead,
-    addVerify,
-    addMove,
-  ])
-    add(program);
   try {
+    await addCommands(program, argv[2]);
     await program.parseAsync([...argv]);
     return undefined;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Keys: what `API_KEYS` and the other secrets of fixed form look like, and how to make one. */
 import { createHash } from 'node:crypto';
-import { type Scope, scopes } from '../api/contract.js';
+import { type Scope, scopes } from '../api/constants.js';
 import { type Kind, listOf, matching, type Parsed } from './kinds.js';
 import { Secret } from './secret.js';
 

@@ -1,5 +1,5 @@
 /** The table of all settings: name, kind, default, meaning. The README's table and every message are made from it. */
-import { logLevels } from '../runtime/log.js';
+import { logLevels } from '../runtime/log-level.js';
 import { apiKeys, clientKey, mailAddress, webhookSecret } from './api-keys.js';
 import {
   flag,

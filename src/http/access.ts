@@ -1,6 +1,6 @@
 /** Who may do what: API keys with scopes, kept as hashes and compared in constant time. */
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { Scope } from '../api/contract.js';
+import type { Scope } from '../api/constants.js';
 import { Rejection } from './problem.js';
 
 export interface ApiKey {

@@ -1,7 +1,7 @@
 /** The HTTP side put together: the onion as one list, the routes, and the server that carries them. */
 import Router from '@koa/router';
 import Koa from 'koa';
-import type { Scope } from '../api/contract.js';
+import type { Scope } from '../api/constants.js';
 import type { Broker } from '../broker/broker.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';

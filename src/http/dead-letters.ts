@@ -4,11 +4,11 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { validate as isUuid } from 'uuid';
+import { defaultRatePerSecond } from '../api/constants.js';
 import {
   type DeadLetterFilter,
   type DeadLetterPage,
   DiscardRequest,
-  defaultRatePerSecond,
   type RedriveAccepted,
   type RedriveList,
   type RedriveView,

@@ -1,7 +1,7 @@
 /** The routes at which people read, cancel and replay jobs, put together over the store. */
 import type Router from '@koa/router';
 import type { AuditReport } from '../api/audit.js';
-import type { Scope } from '../api/contract.js';
+import type { Scope } from '../api/constants.js';
 import type { Broker } from '../broker/broker.js';
 import type { JobEvent } from '../job/event.js';
 import { createCancel } from '../operations/cancel.js';

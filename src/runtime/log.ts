@@ -1,8 +1,6 @@
 /** Structured logs, one JSON line each on stderr. A line about a job carries `job`, its id, so it can be followed across processes. */
 import { type DestinationStream, pino } from 'pino';
-
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from './log-level.js';
 
 /** The part of pino that we use: `log.info({ job: id }, 'what happened')`. */
 export interface Log {

@@ -143,7 +143,7 @@ async function run(
     url: serve.url,
     jobs,
     batch: plan.batch,
-    requestOf,
+    requestOf: (n) => requestOf(n),
     isKeyed: (batch) => batch % 10 === 5,
     async admitted(n) {
       for (const { at, open } of gates) if (n >= at) await open.promise;

@@ -17,7 +17,8 @@ export function fateOf(n: number): Fate {
   return n % 4 === 2 || n % 20 === 0 ? 'echo' : 'plain';
 }
 
-export function requestOf(n: number): object {
+/** @param cancelledDelayMs  shorter where no orders are given */
+export function requestOf(n: number, cancelledDelayMs = CANCELLED_DELAY_MS): object {
   const fate = fateOf(n);
   const common = {
     type: fate === 'echo' ? 'echo' : 'fate',
@@ -25,7 +26,7 @@ export function requestOf(n: number): object {
     priority: (['high', 'normal', 'low'] as const)[n % 3],
   };
   if (fate === 'delayed') return { ...common, delayMs: 1000 + (n % 1000) };
-  if (fate === 'cancelled') return { ...common, delayMs: CANCELLED_DELAY_MS };
+  if (fate === 'cancelled') return { ...common, delayMs: cancelledDelayMs };
   if (fate === 'exhausts') return { ...common, maxAttempts: 2 };
   return common;
 }

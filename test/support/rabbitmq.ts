@@ -2,11 +2,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 import { createGuard, type Guard } from './guard.js';
 
@@ -28,7 +29,9 @@ export interface RabbitNode {
   stop(): Promise<void>;
   /** Starts it again on the same port with the same data; kills it before if it runs. Resolves when it can be used. */
   restart(): Promise<void>;
-  /** @returns what the command printed on stdout */
+  /** An Erlang expression and its value, as the node prints it. */
+  evaluate(expression: string): Promise<string>;
+  /** A second of CPU for each call: prefer `evaluate`. @returns what the command printed on stdout */
   rabbitmqctl(...args: string[]): Promise<string>;
   /** Raises or clears the memory alarm, which blocks every connection that publishes. */
   setMemoryAlarm(isRaised: boolean): Promise<void>;
@@ -120,11 +123,23 @@ async function createNode(
     await booted(booting, folder);
     server = booting;
   };
+  // `rabbitmqctl eval` would start a virtual machine for each.
+  const evaluate = async (expression: string): Promise<string> => {
+    const cookie = await readFile(join(folder, '.erlang.cookie'), 'utf8');
+    const asking = run('erl_call', ['-n', String(env['RABBITMQ_NODENAME']), '-c', cookie.trim(), '-e'], {
+      env,
+    });
+    asking.child.stdin?.end(`${expression}\n`);
+    const { stdout } = await asking;
+    const value = /^\{ok, ([\s\S]*)\}\s*$/.exec(stdout)?.[1];
+    if (value === undefined) throw new Error(`the broker did not evaluate ${expression}: ${stdout}`);
+    return value;
+  };
   const rabbitmqctl = async (...args: string[]): Promise<string> =>
     (await run(join(bin, 'rabbitmqctl'), ['-q', ...args], { env })).stdout;
 
   const settle = async (): Promise<void> =>
-    void (await rabbitmqctl('eval', '[ok = dets:sync(Table) || Table <- dets:all()].'));
+    void (await evaluate('[ok = dets:sync(Table) || Table <- dets:all()].'));
 
   await boot();
   let removed: Promise<void> | undefined;
@@ -136,12 +151,16 @@ async function createNode(
     stop: () => end('SIGTERM'),
     restart: boot,
     rabbitmqctl,
+    evaluate,
     async setMemoryAlarm(isRaised) {
-      await rabbitmqctl('set_vm_memory_high_watermark', isRaised ? '0.0000001' : '0.4');
-      // The command returns before the node has looked at its memory.
-      while (((await rabbitmqctl('eval', 'rabbit_alarm:get_alarms().')).trim() !== '[]') !== isRaised);
+      await evaluate(`vm_memory_monitor:set_vm_memory_high_watermark(${isRaised ? '0.0000001' : '0.4'}).`);
+      // The call returns before the node has looked at its memory.
+      await eventually(async () => ((await evaluate('rabbit_alarm:get_alarms().')) !== '[]') === isRaised);
     },
-    closeAllConnections: async () => void (await rabbitmqctl('close_all_connections', 'asked by a test')),
+    closeAllConnections: async () =>
+      void (await evaluate(
+        'rabbit_networking:close_connections(rabbit_networking:connections(), "asked by a test").',
+      )),
     remove: () => {
       removed ??= end('SIGKILL').then(() => guard.release());
       return removed;

@@ -2,6 +2,7 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import pg from 'pg';
 import type { Finding } from '../../src/api/audit.js';
+import { eventually } from '../support/eventually.js';
 import { freshDatabase } from '../support/postgres.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { openStage, type Stage } from './stage.js';
@@ -77,7 +78,7 @@ describe('sluice verify on RabbitMQ and PostgreSQL, after somebody has meddled',
     await stage.submit({ type: 'echo', payload: 1 });
     await onBroker(async (channel) => {
       // The acceptance is told in the moment after the 202.
-      while ((await channel.purgeQueue(`${stage.prefix}.recorder`)).messageCount === 0);
+      await eventually(async () => (await channel.purgeQueue(`${stage.prefix}.recorder`)).messageCount > 0);
     });
     await stage.record();
     await stage.submit({ type: 'echo', payload: 2 });

@@ -10,6 +10,7 @@ import { fateOf, requestOf } from '../load/fates.js';
 import { createOperator } from '../load/operator.js';
 import { launchEmbedded, untilReady } from '../load/product.js';
 import { until } from '../load/waiting.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { startSluice } from '../support/sluice.js';
 
@@ -61,7 +62,7 @@ describe('sluice start on its own, killed while jobs come in and are worked on',
         url,
         jobs: 500,
         batch: 25,
-        requestOf,
+        requestOf: (n) => requestOf(n, 2_000),
         isKeyed: () => false, // The lease of a killed process lasts a minute.
         admitted: async () => {},
       });
@@ -73,9 +74,10 @@ describe('sluice start on its own, killed while jobs come in and are worked on',
         await untilReady('sluice start', child, port);
       }
       await done;
-      let report: AuditReport;
-      do report = (await (await fetch(`${url}/v1/audit`)).json()) as AuditReport;
-      while (report.open.rows > 0 || report.verdict === 'open');
+      await eventually(async () => {
+        const { open, verdict } = (await (await fetch(`${url}/v1/audit`)).json()) as AuditReport;
+        return open.rows === 0 && verdict !== 'open';
+      });
       const verify = startSluice(['verify', '--url', url, '--json']);
       const { code } = await verify.exited;
       const { verdict, unaccounted, states } = JSON.parse(verify.stdout[0] ?? '') as AuditReport;

@@ -12,17 +12,21 @@ describe('the life of a job', () => {
   let sink: Sink;
   let answer: (request: SinkRequest) => SinkAnswer | Promise<SinkAnswer>;
   let calls: { readonly id: string; readonly attempt: string; readonly atMs: number }[];
+  before(async () => {
+    stage = await openStage();
+    await stage.serve({ HANDLERS });
+  });
+  after(() => stage.close());
   beforeEach(async () => {
     calls = [];
     answer = () => ({ status: 204 });
-    stage = await openStage();
     sink = await startSink((call) => {
       calls.push({ id: call.jobId, attempt: String(call.headers['job-attempt']), atMs: Date.now() });
       return answer(call);
     });
   });
   afterEach(async () => {
-    await stage.close();
+    await stage.endWork();
     await sink.close();
   });
 
@@ -33,9 +37,8 @@ describe('the life of a job', () => {
   });
 
   it('a burst of single and batched jobs is delivered once each', async () => {
-    const address = await stage.serve();
     const lines = Array.from({ length: 1_500 }, () => `${JSON.stringify(push())}\n`).join('');
-    const batch = request(`${address}/v1/jobs/batch`, {
+    const batch = request(`${stage.address}/v1/jobs/batch`, {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson' },
       body: lines,
@@ -51,7 +54,6 @@ describe('the life of a job', () => {
 
   it('a failing job is tried as often as it may, no sooner than its endpoint asks, and then is a dead letter', async () => {
     answer = () => ({ status: 503, headers: { 'retry-after': '1' } });
-    await stage.serve();
     const id = await stage.submit(push({ maxAttempts: 3 }));
     await stage.work();
     const [dead] = await stage.deadLetters(1);
@@ -66,7 +68,6 @@ describe('the life of a job', () => {
 
   it('a job that cannot succeed is a dead letter at once', async () => {
     answer = () => ({ status: 422, body: 'no such order' });
-    await stage.serve();
     const id = await stage.submit(push());
     await stage.work();
     const [dead] = await stage.deadLetters(1);
@@ -77,7 +78,6 @@ describe('the life of a job', () => {
 
   it('a job beyond its time limit is aborted and tried again', async () => {
     answer = (call) => (call.headers['job-attempt'] === '1' ? new Promise(() => {}) : { status: 204 });
-    await stage.serve({ RETRY_BASE_MS: '100' });
     const id = await stage.submit(push({ timeoutMs: 300 }));
     await stage.work({ RETRY_BASE_MS: '100' });
     await sink.untilDistinct(1);
@@ -89,7 +89,6 @@ describe('the life of a job', () => {
   });
 
   it('a handler that is deaf to its signal, one that throws nothing, and one that returns nothing are all contained', async () => {
-    await stage.serve({ HANDLERS });
     const deaf = await stage.submit({ type: 'test.deaf', payload: null, timeoutMs: 200, maxAttempts: 1 });
     const throwing = await stage.submit({ type: 'test.throws', payload: null });
     await stage.submit({ type: 'test.nothing', payload: null });
@@ -101,7 +100,6 @@ describe('the life of a job', () => {
   });
 
   it('a delayed job comes when it is due, and an expired one not at all', async () => {
-    await stage.serve();
     const dueAtMs = Date.now() + 1_200;
     const delayed = await stage.submit(push({ runAt: new Date(dueAtMs).toISOString() }));
     const expired = await stage.submit(push({ expiresAt: new Date(Date.now() + 300).toISOString() }));
@@ -116,7 +114,6 @@ describe('the life of a job', () => {
   });
 
   it('high goes before normal before low, and low is not starved', async () => {
-    await stage.serve();
     const lanes = ['low', 'normal', 'high'] as const;
     const laneOf = new Map<string, string>();
     for (let i = 0; i < 30; i++) {
@@ -134,14 +131,19 @@ describe('the life of a job', () => {
 
   it('a worker takes only the queues it is told to', async () => {
     const env = { QUEUES: 'mail,reports' };
-    await stage.serve(env);
-    const mail = await stage.submit(push({ queue: 'mail' }));
-    const report = await stage.submit(push({ queue: 'reports' }));
-    await stage.work({ ...env, WORKER_QUEUES: 'reports:2' });
-    await sink.untilDistinct(1);
-    expect(calls.map((call) => call.id)).to.deep.equal([report]);
-    await stage.work({ ...env, WORKER_QUEUES: 'mail' });
-    await sink.untilDistinct(2);
-    expect(calls.map((call) => call.id)).to.deep.equal([report, mail]);
+    const own = await openStage({ env, queues: ['default', 'mail', 'reports'] });
+    try {
+      await own.serve();
+      const mail = await own.submit(push({ queue: 'mail' }));
+      const report = await own.submit(push({ queue: 'reports' }));
+      await own.work({ WORKER_QUEUES: 'reports:2' });
+      await sink.untilDistinct(1);
+      expect(calls.map((call) => call.id)).to.deep.equal([report]);
+      await own.work({ WORKER_QUEUES: 'mail' });
+      await sink.untilDistinct(2);
+      expect(calls.map((call) => call.id)).to.deep.equal([report, mail]);
+    } finally {
+      await own.close();
+    }
   });
 });

@@ -81,14 +81,12 @@ describe('the read side through outages', () => {
   it('drains a backlog that has raised a memory alarm by itself, through the spool', async () => {
     await stage.serve();
     await stage.record();
-    const usedBytes = Number(await node.rabbitmqctl('eval', 'vm_memory_monitor:get_process_memory().'));
+    const usedBytes = Number(await node.evaluate('vm_memory_monitor:get_process_memory().'));
     await node.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', String(usedBytes + 20_000_000));
     try {
       const payload = { url: sink.url, body: 'x'.repeat(100_000) };
-      const alarms = async (): Promise<string> =>
-        (await node.rabbitmqctl('eval', 'rabbit_alarm:get_alarms().')).trim();
       let accepted = 0;
-      while ((await alarms()) === '[]') {
+      while ((await node.evaluate('rabbit_alarm:get_alarms().')) === '[]') {
         const jobs = Array.from({ length: 50 }, () => ({ type: 'http.push', payload }));
         accepted += (await stage.call('POST', '/v1/jobs/batch', jobs)).body.accepted;
       }

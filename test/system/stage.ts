@@ -6,6 +6,7 @@ import amqp from 'amqplib';
 import { request } from 'undici';
 import type { AuditReport } from '../../src/api/audit.js';
 import type { Accepted } from '../../src/api/contract.js';
+import { eventually } from '../support/eventually.js';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { type Sluice, startSluice } from '../support/sluice.js';
@@ -33,6 +34,8 @@ export interface Stage {
   readonly prefix: string;
   /** DATA_DIR of every process. */
   readonly dataDir: string;
+  /** Of the newest `serve`. */
+  readonly address: string;
   /** Starts `record` and resolves when it runs. */
   record(env?: Env): Promise<Sluice>;
   /** A request to the newest `serve`, or to the address given. */
@@ -49,6 +52,8 @@ export interface Stage {
   launchWork(env?: Env): Sluice;
   /** Starts `work` and resolves when it runs. */
   work(env?: Env): Promise<Sluice>;
+  /** Ends all `work` in good order: what they have done is acked. */
+  endWork(): Promise<void>;
   /** Submits a job and resolves with its id. @throws when it is not accepted */
   submit(job: object): Promise<string>;
   /** Resolves with the first `count` dead letters once they are there, and removes them. */
@@ -67,6 +72,7 @@ export async function openStage(
   const prefix = randomPrefix();
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-stage-'));
   const processes: Sluice[] = [];
+  const workers: Sluice[] = [];
   const common = {
     AMQP_URL: amqpUrl,
     AMQP_PREFIX: prefix,
@@ -81,12 +87,16 @@ export async function openStage(
   function launch(role: 'serve' | 'work' | 'record', env: Env): Sluice {
     const process = startSluice([role], { ...common, ...env });
     processes.push(process);
+    if (role === 'work') workers.push(process);
     return process;
   }
 
   const stage: Stage = {
     prefix,
     dataDir,
+    get address() {
+      return address;
+    },
     async record(env = {}) {
       const process = launch('record', env);
       await process.waitForLine(running);
@@ -101,7 +111,7 @@ export async function openStage(
       return { status: answer.statusCode, headers: answer.headers, body: await answer.body.json() };
     },
     async recorded(id) {
-      while ((await stage.call('GET', `/v1/jobs/${id}`)).body.recorded !== true);
+      await eventually(async () => (await stage.call('GET', `/v1/jobs/${id}`)).body.recorded === true);
     },
     async verify(...args) {
       const process = startSluice(['verify', '--url', address, '--json', ...args]);
@@ -124,6 +134,11 @@ export async function openStage(
       const process = launch('work', env);
       await process.waitForLine(running);
       return process;
+    },
+    async endWork() {
+      const ending = workers.splice(0);
+      for (const process of ending) process.kill();
+      await Promise.all(ending.map((process) => process.exited));
     },
     async submit(job) {
       const answer = await request(`${address}/v1/jobs`, {

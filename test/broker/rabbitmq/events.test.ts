@@ -2,6 +2,7 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
 import type { BatchDelivery, LetterDelivery } from '../../../src/broker/event-channel.js';
+import { eventually } from '../../support/eventually.js';
 import { startProxy } from '../../support/proxy.js';
 import { exerciseAlarms } from '../conformance-alarms.js';
 import { createInbox, makeJob, rejectionOf } from '../inbox.js';
@@ -67,7 +68,7 @@ describe('events on RabbitMQ', () => {
     await broker.consume(source, inbox.take);
     const [first] = await inbox.first(1);
     const dead = createPile<LetterDelivery>((held) => void held.ack());
-    while ((await channel.checkQueue(`${own.bench.prefix}.dead`)).messageCount === 0);
+    await eventually(async () => (await channel.checkQueue(`${own.bench.prefix}.dead`)).messageCount > 0);
     await first?.deadLetter({ reason: 'permanent', failure: { name: 'E', message: 'm' }, atMs: 1 });
     await broker.events.consumeDead(10, dead.take);
     const [, second] = await inbox.first(2);
@@ -193,8 +194,7 @@ describe('events on RabbitMQ', () => {
   it('closes the channel of a consumer that was cancelled once its last delivery is settled, 100 times over', async () => {
     const broker = await own.bench.open();
     const channels = async (): Promise<number> =>
-      (await own.node.rabbitmqctl('list_channels', 'pid')).split('\n').filter((line) => line.includes('<'))
-        .length;
+      Number(await own.node.evaluate('length(rabbit_channel:list()).'));
     const before = await channels();
     await broker.publish(makeJob());
     const held = createInbox();
@@ -210,10 +210,10 @@ describe('events on RabbitMQ', () => {
       await Promise.all(inbox.deliveries.map((delivery) => delivery.ack()));
     }
     // The channel of what is still in hand stays, and carries its settle.
-    while ((await channels()) > before + 1);
+    await eventually(async () => (await channels()) <= before + 1);
     expect(await channels()).to.equal(before + 1);
     await last?.ack();
-    while ((await channels()) > before);
+    await eventually(async () => (await channels()) <= before);
     expect(broker.health().ok).to.equal(true);
   });
 });
