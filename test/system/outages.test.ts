@@ -85,10 +85,11 @@ describe('the read side through outages', () => {
     await node.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', String(usedBytes + 20_000_000));
     try {
       const payload = { url: sink.url, body: 'x'.repeat(100_000) };
-      let accepted = 0;
+      let [sent, accepted] = [0, 0];
       while ((await node.evaluate('rabbit_alarm:get_alarms().')) === '[]') {
         const jobs = Array.from({ length: 50 }, () => ({ type: 'http.push', payload }));
         accepted += (await stage.call('POST', '/v1/jobs/batch', jobs)).body.accepted;
+        sent += jobs.length;
       }
       const worker = await stage.work({ WORKER_CONCURRENCY: '20' });
       await worker.waitForLine(/holds back publishes/);
@@ -96,8 +97,9 @@ describe('the read side through outages', () => {
       await worker.waitForLine(/takes publishes again/);
       const { code, report } = await stage.verify('--wait', '60');
       expect([code, report.verdict, report.unaccounted]).to.deep.equal([0, 'clean', 0]);
-      expect(report.states['succeeded']?.rows).to.equal(accepted);
-      expect(sink.total).to.equal(accepted);
+      // Those whose confirm the alarm held back were answered as unknown, and may be there.
+      expect(report.states['succeeded']?.rows).to.be.within(accepted, sent);
+      expect(sink.total).to.equal(report.states['succeeded']?.rows);
     } finally {
       await node.rabbitmqctl('set_vm_memory_high_watermark', '0.4');
     }
