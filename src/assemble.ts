@@ -15,7 +15,9 @@ import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics } from './observe/metrics.js';
+import { createTracing } from './observe/tracing.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
 import type { Health, Service } from './runtime/service.js';
@@ -58,9 +60,18 @@ export async function assemble(
     spooled: () => sender.stats.spooled,
     ...desks?.measured,
   });
+  const tracing = createTracing(engine.isEmbedded ? embeddedMessaging : rabbitmqMessaging(config.amqpPrefix));
   const watchdog = createWatchdog({ limitMs: Math.max(config.jobTimeoutMs, SHORTEST_WATCHDOG_MS), log });
   const pool = works
-    ? createWorkers(config, { registry, engine, sender, metrics: metrics.jobs, watchdog, log })
+    ? createWorkers(config, {
+        registry,
+        engine,
+        sender,
+        metrics: metrics.jobs,
+        spans: tracing?.attempts,
+        watchdog,
+        log,
+      })
     : undefined;
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
   const recording = records ? createRecording(config, { registry, engine, sender, log }) : undefined;
@@ -87,6 +98,7 @@ export async function assemble(
         tellAccepted(job, isAgain);
       },
     },
+    spans: tracing?.http,
     timeouts: { graceMs: Math.min(config.shutdownGraceMs, LONGEST_REQUEST_GRACE_MS) },
     ...(takesJobs
       ? {
@@ -118,6 +130,7 @@ export async function assemble(
     },
     async stop() {
       for (const service of stopOrder) await service.stop();
+      await tracing?.flush();
     },
     describe() {
       const { url } = http.address;

@@ -4,6 +4,7 @@ import { createTransport } from 'nodemailer';
 import addressparser from 'nodemailer/lib/addressparser';
 import { DeadLetter, defineHandler, type Handler, Type } from '../src/handler/define.js';
 import { Invalid } from '../src/job/errors.js';
+import { smtpCall } from './outgoing.js';
 
 export interface EmailSendSettings {
   /** `smtp://` or `smtps://user:password@host:port`; needed where the mail is sent from. */
@@ -70,7 +71,7 @@ export function createEmailSend(settings: EmailSendSettings): Handler<Mail, Sent
       if (smtpUrl === undefined || from === undefined) throw new Error(notHere);
       const messageId = `<${job.id}@${domainOf(from)}>`;
       try {
-        const info = await transport(smtpUrl).sendMail({
+        const mail = {
           from: settings.smtpFrom,
           to: (typeof to === 'string' ? [to] : to).map(oneAddress),
           subject,
@@ -79,7 +80,8 @@ export function createEmailSend(settings: EmailSendSettings): Handler<Mail, Sent
           signal,
           ...(text === undefined ? {} : { text }),
           ...(html === undefined ? {} : { html }),
-        });
+        };
+        const info = await smtpCall(smtpUrl, () => transport(smtpUrl).sendMail(mail));
         return { messageId, ...allAccepted(info) };
       } catch (error) {
         signal.throwIfAborted();

@@ -9,6 +9,7 @@ import type { Log } from '../runtime/log.js';
 import type { Watchdog } from '../runtime/watchdog.js';
 import type { JobObserver } from '../worker/observer.js';
 import { createPool, type Pool } from '../worker/pool.js';
+import type { AttemptSpans } from '../worker/spans.js';
 import type { Engine } from './engine.js';
 
 export interface WorkersParts {
@@ -16,13 +17,14 @@ export interface WorkersParts {
   readonly engine: Engine;
   readonly sender: EventSender;
   readonly metrics: JobMetrics;
+  readonly spans: AttemptSpans | undefined;
   readonly watchdog: Watchdog;
   readonly log: Log;
 }
 
 /** @throws Invalid  when the settings name a queue that there is not */
 export function createWorkers(config: Config, parts: WorkersParts): Pool {
-  const { registry, engine, sender, metrics, watchdog, log } = parts;
+  const { registry, engine, sender, metrics, spans, watchdog, log } = parts;
   const { broker, store, consumerTimeoutMs } = engine;
   const queues =
     config.workerQueues ?? registry.queues.map((queue) => ({ queue, concurrency: config.workerConcurrency }));
@@ -56,6 +58,7 @@ export function createWorkers(config: Config, parts: WorkersParts): Pool {
     clock,
     random: Math.random,
     observer,
+    spans,
     events: sender,
     resultMaxBytes: config.resultMaxBytes,
     readOrders: () => store.registers.orders(),
