@@ -15,6 +15,7 @@ import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics } from './observe/metrics.js';
 import { createTracing } from './observe/tracing.js';
@@ -48,7 +49,11 @@ export async function assemble(
   const works = role === 'work' || role === 'start';
   const records = role === 'record' || role === 'start';
 
-  const engine = createEngine(config, registry, (seconds) => metrics.confirmed(seconds), log);
+  const jobLog = config.logLevel === 'debug' || config.logLevel === 'trace' ? createJobLog(log) : undefined;
+  const engine = told(
+    createEngine(config, registry, (seconds) => metrics.confirmed(seconds), log),
+    jobLog,
+  );
   const { broker, store } = engine;
   const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats.held ?? 0, log);
   const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;
@@ -69,6 +74,7 @@ export async function assemble(
         sender,
         metrics: metrics.jobs,
         spans: tracing?.attempts,
+        jobLog,
         watchdog,
         log,
       })
@@ -95,6 +101,7 @@ export async function assemble(
       ...metrics.http,
       accepted(job, isAgain) {
         metrics.http.accepted(job);
+        jobLog?.accepted(job, isAgain);
         tellAccepted(job, isAgain);
       },
     },
@@ -144,6 +151,11 @@ export async function assemble(
       ];
     },
   };
+}
+
+function told(engine: Engine, jobLog: JobLog | undefined): Engine {
+  if (jobLog === undefined) return engine;
+  return { ...engine, store: { ...engine.store, records: jobLog.records(engine.store.records) } };
 }
 
 /** The handlers and queues that the settings name. */

@@ -3,6 +3,7 @@ import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
 import { Invalid } from '../job/errors.js';
+import type { JobLog } from '../observe/job-log.js';
 import type { JobMetrics } from '../observe/metrics.js';
 import { systemClock as clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
@@ -18,13 +19,15 @@ export interface WorkersParts {
   readonly sender: EventSender;
   readonly metrics: JobMetrics;
   readonly spans: AttemptSpans | undefined;
+  /** Where the level of the log shows each job. */
+  readonly jobLog: JobLog | undefined;
   readonly watchdog: Watchdog;
   readonly log: Log;
 }
 
 /** @throws Invalid  when the settings name a queue that there is not */
 export function createWorkers(config: Config, parts: WorkersParts): Pool {
-  const { registry, engine, sender, metrics, spans, watchdog, log } = parts;
+  const { registry, engine, sender, metrics, spans, jobLog, watchdog, log } = parts;
   const { broker, store, consumerTimeoutMs } = engine;
   const queues =
     config.workerQueues ?? registry.queues.map((queue) => ({ queue, concurrency: config.workerConcurrency }));
@@ -40,10 +43,15 @@ export function createWorkers(config: Config, parts: WorkersParts): Pool {
     started(job, waitMs) {
       watchdog.started(job);
       metrics.started(job, waitMs);
+      jobLog?.jobs.started(job, waitMs);
+    },
+    settled(job, outcome, durationMs) {
+      metrics.settled(job, outcome, durationMs);
+      jobLog?.jobs.settled(job, outcome, durationMs);
     },
   };
   return createPool({
-    broker,
+    broker: jobLog?.deliveries(broker) ?? broker,
     ...(consumerTimeoutMs === undefined ? {} : { consumerTimeoutMs }),
     registry,
     queues: queues.map(({ queue, concurrency }) => ({ name: queue, concurrency })),

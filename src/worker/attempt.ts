@@ -4,6 +4,7 @@ import type { EventSender } from '../events/sender.js';
 import type { Handler, HandlerJob } from '../handler/define.js';
 import { SluiceError, Undecodable } from '../job/errors.js';
 import type { Job } from '../job/job.js';
+import { logFieldsOf } from '../job/log-fields.js';
 import type { Outcome } from '../job/outcome.js';
 import {
   type Backoff,
@@ -164,8 +165,9 @@ function decodePayload(body: Buffer): unknown {
   if (!isUtf8(body)) throw new Undecodable('the body is not UTF-8; send the payload as JSON text in UTF-8');
   try {
     return JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new Undecodable('the body is not JSON; send the payload as JSON text in UTF-8', { cause });
+  } catch {
+    // Without its cause, which quotes the payload: this is logged.
+    throw new Undecodable('the body is not JSON; send the payload as JSON text in UTF-8');
   }
 }
 
@@ -186,7 +188,7 @@ function decidedAtOnce(decision: Decision): Attempt {
 }
 
 function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): void {
-  const about = { job: job.id, type: job.type, queue: job.queue, attempt: job.attempt, maxAttempts };
+  const about = { ...logFieldsOf(job), maxAttempts };
   switch (outcome.kind) {
     case 'succeeded':
       return;
@@ -203,7 +205,7 @@ function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): 
       );
       return;
     case 'cancelled':
-      log.info({ ...about, failure: outcome.failure }, 'the job was cancelled');
+      log.debug({ ...about, failure: outcome.failure }, 'the job was cancelled');
       return;
   }
 }
