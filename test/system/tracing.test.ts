@@ -158,6 +158,22 @@ describe('traces', () => {
     expect(failedCalls.map((span) => span.attributes['error.type'])).to.deep.equal(['503', '503']);
   });
 
+  it('of a replay begin with its request', async () => {
+    answer = () => ({ status: 410 });
+    const id = await stage.submit(push());
+    while ((await stage.call('GET', `/v1/jobs/${id}?wait=30`)).body.state !== 'dead');
+    answer = () => ({ status: 204 });
+    await stage.call('POST', `/v1/jobs/${id}/replay`);
+    const [second] = await collector.until(
+      1,
+      ({ attributes }) =>
+        attributes['messaging.message.id'] === id && attributes['sluice.job.outcome'] === 'succeeded',
+    );
+    expect(second?.attributes['sluice.job.run']).to.equal(2);
+    const [request] = await collector.until(1, ({ name }) => name === 'POST /v1/jobs/:id/replay');
+    expect(second?.traceId).to.equal(request?.traceId);
+  });
+
   it('of a batch are one for each job, linked with the request', async () => {
     const { body } = await stage.call('POST', '/v1/jobs/batch', [push(), push(), push()], { traceparent });
     const ids: string[] = body.ids;
