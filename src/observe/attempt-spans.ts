@@ -8,8 +8,8 @@ import { contextIn } from './trace-parent.js';
 
 /**
  * The parent is the span of the publish: a message is processed alone, so the conventions allow it, and a job is one trace. A
- * job without a context was not sampled, or comes from a program that is not traced: it gets no span, since a message header
- * that says "not sampled" would cost every publish more than all of tracing.
+ * job without a context was not sampled, or comes from a program that is not traced: it gets no span, since a header that
+ * says "not sampled" would give every message a header table, the dearest part of a publish.
  */
 export function createAttemptSpans(tracer: Tracer, messaging: Messaging): AttemptSpans {
   return {

@@ -7,6 +7,7 @@ import { isMainThread } from 'node:worker_threads';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { readEnvironment } from '../config.js';
 import { createLog } from '../runtime/log.js';
+import { createContextManager } from './active-span.js';
 
 const env = readEnvironment();
 const log = createLog('debug');
@@ -70,5 +71,5 @@ if (isMainThread && isWanted()) {
     resource,
     spanProcessors: [new sdk.BatchSpanProcessor(new sdk.OTLPTraceExporter())],
   });
-  provider.register();
+  provider.register({ contextManager: createContextManager() });
 }
