@@ -16,7 +16,10 @@ import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { createJobLog, type JobLog } from './observe/job-log.js';
+import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics } from './observe/metrics.js';
+import { createTracing } from './observe/tracing.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
 import type { Health, Service } from './runtime/service.js';
@@ -47,12 +50,11 @@ export async function assemble(
   const works = role === 'work' || role === 'start';
   const records = role === 'record' || role === 'start';
 
-  const engine = await createEngine({
-    config,
-    registry,
-    confirmed: (seconds) => metrics.confirmed(seconds),
-    log,
-  });
+  const jobLog = config.logLevel === 'debug' || config.logLevel === 'trace' ? createJobLog(log) : undefined;
+  const engine = told(
+    await createEngine({ config, registry, confirmed: (seconds) => metrics.confirmed(seconds), log }),
+    jobLog,
+  );
   const { broker, store } = engine;
   const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats.held ?? 0, log);
   const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;
@@ -64,9 +66,19 @@ export async function assemble(
     spooled: () => sender.stats.spooled,
     ...desks?.measured,
   });
+  const tracing = createTracing(engine.isEmbedded ? embeddedMessaging : rabbitmqMessaging(config.amqpPrefix));
   const watchdog = createWatchdog({ limitMs: Math.max(config.jobTimeoutMs, SHORTEST_WATCHDOG_MS), log });
   const pool = works
-    ? createWorkers(config, { registry, engine, sender, metrics: metrics.jobs, watchdog, log })
+    ? createWorkers(config, {
+        registry,
+        engine,
+        sender,
+        metrics: metrics.jobs,
+        spans: tracing?.attempts,
+        jobLog,
+        watchdog,
+        log,
+      })
     : undefined;
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
   const recording = records ? createRecording(config, { registry, engine, sender, log }) : undefined;
@@ -90,9 +102,11 @@ export async function assemble(
       ...metrics.http,
       accepted(job, isAgain) {
         metrics.http.accepted(job);
+        jobLog?.accepted(job, isAgain);
         tellAccepted(job, isAgain);
       },
     },
+    spans: tracing?.http,
     timeouts: { graceMs: Math.min(config.shutdownGraceMs, LONGEST_REQUEST_GRACE_MS) },
     ...(takesJobs
       ? {
@@ -124,6 +138,7 @@ export async function assemble(
     },
     async stop() {
       for (const service of stopOrder) await service.stop();
+      await tracing?.flush();
     },
     describe() {
       const { url } = http.address;
@@ -137,6 +152,11 @@ export async function assemble(
       ];
     },
   };
+}
+
+function told(engine: Engine, jobLog: JobLog | undefined): Engine {
+  if (jobLog === undefined) return engine;
+  return { ...engine, store: { ...engine.store, records: jobLog.records(engine.store.records) } };
 }
 
 /** The handlers and queues that the settings name. */

@@ -3,6 +3,7 @@ import { domainToASCII } from 'node:url';
 import addressparser from 'nodemailer/lib/addressparser';
 import { DeadLetter, defineHandler, type Handler, Type } from '../src/handler/define.js';
 import { Invalid } from '../src/job/errors.js';
+import { smtpCall } from './outgoing.js';
 
 export interface EmailSendSettings {
   /** `smtp://` or `smtps://user:password@host:port`; needed where the mail is sent from. */
@@ -71,7 +72,7 @@ export function createEmailSend(settings: EmailSendSettings): Handler<Mail, Sent
       try {
         const mailer = await transport(smtpUrl);
         signal.throwIfAborted();
-        const info = await mailer.sendMail({
+        const mail = {
           from: settings.smtpFrom,
           to: (typeof to === 'string' ? [to] : to).map(oneAddress),
           subject,
@@ -80,7 +81,8 @@ export function createEmailSend(settings: EmailSendSettings): Handler<Mail, Sent
           signal,
           ...(text === undefined ? {} : { text }),
           ...(html === undefined ? {} : { html }),
-        });
+        };
+        const info = await smtpCall(smtpUrl, () => mailer.sendMail(mail));
         return { messageId, ...allAccepted(info) };
       } catch (error) {
         signal.throwIfAborted();

@@ -2,6 +2,7 @@
 import { type Dispatcher, request } from 'undici';
 import { DeadLetter } from '../src/handler/define.js';
 import { type Answer, discard } from './answer.js';
+import { httpCall } from './outgoing.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -31,16 +32,21 @@ export async function follow(
 ): Promise<Answer> {
   let { url, headers } = call;
   for (let hop = 0; ; hop++) {
-    const answer = await request(withoutCredentials(url), {
-      dispatcher,
-      method: call.method,
-      headers: { ...authorization(url), ...headers, ...ownHeaders },
-      body: call.body ?? null,
-      signal: call.signal,
-      // The signal bounds the whole; these would cut off jobs that may take longer.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    const given = { ...authorization(url), ...headers, ...ownHeaders };
+    const target = withoutCredentials(url);
+    const answer = await httpCall({ method: call.method, url, hop }, (traceHeaders) =>
+      request(target, {
+        dispatcher,
+        method: call.method,
+        // A job that brings a trace of its own keeps it whole.
+        headers: 'traceparent' in given ? given : { ...traceHeaders, ...given },
+        body: call.body ?? null,
+        signal: call.signal,
+        // The signal bounds the whole; these would cut off jobs that may take longer.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      }),
+    );
     if (!redirects.has(answer.statusCode)) return answer;
 
     await discard(answer, call.signal);

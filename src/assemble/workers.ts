@@ -3,12 +3,14 @@ import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
 import { Invalid } from '../job/errors.js';
+import type { JobLog } from '../observe/job-log.js';
 import type { JobMetrics } from '../observe/metrics.js';
 import { systemClock as clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Watchdog } from '../runtime/watchdog.js';
 import type { JobObserver } from '../worker/observer.js';
 import { createPool, type Pool } from '../worker/pool.js';
+import type { AttemptSpans } from '../worker/spans.js';
 import type { Engine } from './engine.js';
 
 export interface WorkersParts {
@@ -16,13 +18,16 @@ export interface WorkersParts {
   readonly engine: Engine;
   readonly sender: EventSender;
   readonly metrics: JobMetrics;
+  readonly spans: AttemptSpans | undefined;
+  /** Where the level of the log shows each job. */
+  readonly jobLog: JobLog | undefined;
   readonly watchdog: Watchdog;
   readonly log: Log;
 }
 
 /** @throws Invalid  when the settings name a queue that there is not */
 export function createWorkers(config: Config, parts: WorkersParts): Pool {
-  const { registry, engine, sender, metrics, watchdog, log } = parts;
+  const { registry, engine, sender, metrics, spans, jobLog, watchdog, log } = parts;
   const { broker, store, consumerTimeoutMs } = engine;
   const queues =
     config.workerQueues ?? registry.queues.map((queue) => ({ queue, concurrency: config.workerConcurrency }));
@@ -38,10 +43,15 @@ export function createWorkers(config: Config, parts: WorkersParts): Pool {
     started(job, waitMs) {
       watchdog.started(job);
       metrics.started(job, waitMs);
+      jobLog?.jobs.started(job, waitMs);
+    },
+    settled(job, outcome, durationMs) {
+      metrics.settled(job, outcome, durationMs);
+      jobLog?.jobs.settled(job, outcome, durationMs);
     },
   };
   return createPool({
-    broker,
+    broker: jobLog?.deliveries(broker) ?? broker,
     ...(consumerTimeoutMs === undefined ? {} : { consumerTimeoutMs }),
     registry,
     queues: queues.map(({ queue, concurrency }) => ({ name: queue, concurrency })),
@@ -56,6 +66,7 @@ export function createWorkers(config: Config, parts: WorkersParts): Pool {
     clock,
     random: Math.random,
     observer,
+    spans,
     events: sender,
     resultMaxBytes: config.resultMaxBytes,
     readOrders: () => store.registers.orders(),

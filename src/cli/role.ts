@@ -1,5 +1,6 @@
 /** From settings to a running service: what `start`, `serve`, `work` and `record` share. */
 import type { Command } from 'commander';
+import { secretValuesOf } from '../config/secret-values.js';
 import { type Config, loadConfig, type Role, readEnvironment } from '../config.js';
 import { Invalid } from '../job/errors.js';
 import { systemClock } from '../runtime/clock.js';
@@ -28,7 +29,7 @@ export function addRole(program: Command, role: Role, description: string, examp
 
 async function runRole(role: Role): Promise<void> {
   const config = settingsOf(role);
-  const log = createLog(config.logLevel);
+  const log = createLog(config.logLevel, { secrets: secretValuesOf(config) });
   await runService(
     async () => {
       // Only here, so that the client commands do not load the server.

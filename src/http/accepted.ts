@@ -1,7 +1,6 @@
 /** Tells the read side of each job that was accepted. */
 import type { JobEvent } from '../job/event.js';
-import { acceptedAtMs, type Job } from '../job/job.js';
-import { traceIdOf } from './trace-context.js';
+import { acceptedAtMs, type Job, traceIdOf } from '../job/job.js';
 
 type Writable<Event> = { -readonly [Field in keyof Event]: Event[Field] };
 type AcceptedEvent = Extract<JobEvent, { kind: 'accepted' }>;

@@ -24,6 +24,7 @@ import { addOpsRoutes, type Metrics, opsPaths } from './ops.js';
 import { Rejection } from './problem.js';
 import { createRecent, type Recent } from './recent.js';
 import { type Address, createHttpServer, type ServerTimeouts } from './server.js';
+import type { HttpSpans } from './spans.js';
 import { access, admission, problems, type RouteLabels, trace } from './steps.js';
 import { createSubmission, type JobTypes } from './submission.js';
 import { createWindow } from './window.js';
@@ -43,6 +44,8 @@ export interface HttpOptions {
   /** The routes that read, cancel and replay jobs. */
   readonly desk?: Desk;
   readonly observer?: HttpObserver;
+  /** Without it no request is shown as a span. */
+  readonly spans?: HttpSpans | undefined;
   readonly timeouts?: Partial<HttpTimeouts>;
   readonly clock?: Clock;
 }
@@ -117,7 +120,7 @@ export function createHttp(options: HttpOptions): Http {
 
   const app = new Koa<RequestState>();
   // The onion, from the outside in.
-  app.use(trace(labels, observer));
+  app.use(trace(labels, observer, options.spans));
   app.use(problems(new Set([jobsPath, batchPath]), observer, log));
   app.use(access(keys, openRoutes));
   app.use(admission(isStopping, openRoutes));

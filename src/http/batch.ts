@@ -13,6 +13,7 @@ import type { Idempotency } from './idempotency.js';
 import { itemsOf } from './json-array.js';
 import { linesOf } from './ndjson.js';
 import { ClientGone, Rejection, rejectionOf, rejectionOfPublish } from './problem.js';
+import { type RequestSpan, shown } from './spans.js';
 import type { Submission } from './submission.js';
 import { createTally, type Tally } from './tally.js';
 import { type TraceContext, traceContextOf } from './trace-context.js';
@@ -159,8 +160,8 @@ export function createBatchRoute(options: BatchOptions): Answering {
     }
     try {
       const { job, idempotencyKey } = submission(bytes, source.trace);
-      if (idempotencyKey === undefined) return { job, keyed: undefined };
-      return { job, keyed: { key: idempotencyKey, bytes, source } };
+      if (idempotencyKey === undefined) return { job, source, keyed: undefined };
+      return { job, source, keyed: { key: idempotencyKey, bytes } };
     } catch (error) {
       if (error instanceof Rejection) return error;
       throw error;
@@ -168,14 +169,17 @@ export function createBatchRoute(options: BatchOptions): Answering {
   }
 
   /** Has a place in the window; never rejects. */
-  async function publishItem(tally: Tally, index: number, { job, keyed }: Item): Promise<void> {
+  async function publishItem(tally: Tally, index: number, item: Item): Promise<void> {
+    const { source, keyed } = item;
+    const span = keyed === undefined ? source.span?.publish(item.job, true) : undefined;
+    const job = span?.job ?? item.job;
     try {
       if (keyed === undefined) {
-        await publishPatiently(job);
+        await shown(span, publishPatiently(job));
         tally.accept(index, job.id);
         observer.accepted(job);
       } else {
-        tally.accept(index, await publishOnce(job, keyed));
+        tally.accept(index, await publishOnce(job, source, keyed));
       }
     } catch (error) {
       if (error instanceof OutcomeUnknown) void error.stored?.then(() => observer.accepted(job));
@@ -204,8 +208,9 @@ export function createBatchRoute(options: BatchOptions): Answering {
   }
 
   /** The id of the job that this or an earlier request with the key has made. */
-  async function publishOnce(checked: Job, { key, bytes, source }: Keyed): Promise<string> {
+  async function publishOnce(checked: Job, source: Source, { key, bytes }: Keyed): Promise<string> {
     const { idempotency } = options;
+    let sent: Job | undefined;
     if (idempotency === undefined)
       throw new Rejection('invalid_job', "'idempotencyKey' is not supported here, leave it out");
     const { job } = await idempotency({
@@ -213,8 +218,12 @@ export function createBatchRoute(options: BatchOptions): Answering {
       key,
       bytes,
       make: (first) => (first === undefined ? checked : submission(bytes, source.trace, first).job),
-      publish: publishPatiently,
-      accepted: (made, isAgain) => observer.accepted(made, isAgain),
+      publish(made) {
+        const span = source.span?.publish(made, true);
+        sent = span?.job ?? made;
+        return shown(span, publishPatiently(sent));
+      },
+      accepted: (made, isAgain) => observer.accepted(sent ?? made, isAgain),
     });
     return job.id;
   }
@@ -234,21 +243,22 @@ interface Source {
   readonly trace: TraceContext;
   /** Name of the API key. */
   readonly owner: string;
+  readonly span: RequestSpan | undefined;
 }
 
 interface Item {
   readonly job: Job;
+  readonly source: Source;
   readonly keyed: Keyed | undefined;
 }
 
 interface Keyed {
   readonly key: string;
   readonly bytes: Buffer;
-  readonly source: Source;
 }
 
 function sourceOf({ req, state }: HttpContext): Source {
-  return { trace: traceContextOf(req.headers), owner: state.key?.name ?? '' };
+  return { trace: traceContextOf(req.headers), owner: state.key?.name ?? '', span: state.span };
 }
 
 function respond(context: HttpContext, tally: Tally): void {

@@ -3,8 +3,9 @@ import type { Middleware, ParameterizedContext } from 'koa';
 import type { ErrorCode } from '../api/contract.js';
 import type { Job } from '../job/job.js';
 import type { ApiKey } from './access.js';
+import type { RequestSpan } from './spans.js';
 
-/** The whole of `ctx.state`: three properties, no bag. */
+/** The whole of `ctx.state`: four properties, no bag. */
 export interface RequestState {
   /** The pattern of the route, or `other`: a closed set, fit for a label. */
   route: string;
@@ -12,6 +13,8 @@ export interface RequestState {
   key: ApiKey | undefined;
   /** Tells a refusal's answer and its log line to belong together; made when one of them needs it. */
   requestId: string | undefined;
+  /** Undefined where nobody looks. */
+  span: RequestSpan | undefined;
 }
 
 export type HttpContext = ParameterizedContext<RequestState>;

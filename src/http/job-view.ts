@@ -1,10 +1,9 @@
 /** From what is known of a job to the JSON that people read. */
 import type { JobSummary } from '../api/contract.js';
 import { type AttemptRow, type JobRow, progressOf } from '../job/fold.js';
-import { acceptedAtMs } from '../job/job.js';
+import { acceptedAtMs, traceIdOf } from '../job/job.js';
 import { displayedState, hasEnded } from '../job/state.js';
 import type { RecentJob } from './recent.js';
-import { traceIdOf } from './trace-context.js';
 
 /** A job as the store has it, or as this process remembers to have begun it. */
 export interface KnownJob {

@@ -8,6 +8,7 @@ import { type Bodies, requireMediaType } from './body.js';
 import type { Answering, HttpContext, HttpObserver } from './context.js';
 import type { Idempotency } from './idempotency.js';
 import { Rejection, rejectionOfPublish } from './problem.js';
+import { type PublishSpan, shown } from './spans.js';
 import type { Submission } from './submission.js';
 import { traceContextOf } from './trace-context.js';
 
@@ -33,8 +34,10 @@ export function createJobsRoute(options: JobsOptions): Answering {
     const bytes = await bodies.read(req, res, maxBodyBytes);
     try {
       if (once !== undefined) return await once(context, bytes);
-      const { job } = submission(bytes, traceContextOf(req.headers));
-      await publish(broker, job, observer);
+      const submitted = submission(bytes, traceContextOf(req.headers)).job;
+      const span = context.state.span?.publish(submitted, false);
+      const job = span?.job ?? submitted;
+      await publish(broker, job, observer, span);
       observer.accepted(job);
       answer(context, 202, acceptedJson(job, broker.durability), { Location: `/v1/jobs/${job.id}` });
     } finally {
@@ -50,13 +53,18 @@ export function createJobsRoute(options: JobsOptions): Answering {
     const key = keyOf(header);
     return async (context, bytes) => {
       const trace = traceContextOf(context.req.headers);
+      let sent: Job | undefined;
       const { job, isReplayed } = await idempotency({
         owner: context.state.key?.name ?? '',
         key,
         bytes,
         make: (first) => submission(bytes, trace, first).job,
-        publish: (made) => broker.publish(made),
-        accepted: (made, isAgain) => observer.accepted(made, isAgain),
+        publish(made) {
+          const span = context.state.span?.publish(made, false);
+          sent = span?.job ?? made;
+          return shown(span, broker.publish(sent));
+        },
+        accepted: (made, isAgain) => observer.accepted(sent ?? made, isAgain),
       });
       const headers = { Location: `/v1/jobs/${job.id}`, 'Idempotency-Replayed': String(isReplayed) };
       answer(context, 202, acceptedJson(job, broker.durability), headers);
@@ -72,9 +80,10 @@ export async function publish(
   broker: Pick<Broker, 'publish'>,
   job: Job,
   observer: Pick<HttpObserver, 'accepted'>,
+  span: PublishSpan | undefined,
 ): Promise<void> {
   try {
-    await broker.publish(job);
+    await shown(span, broker.publish(job));
   } catch (error) {
     if (error instanceof OutcomeUnknown) void error.stored?.then(() => observer.accepted(job));
     throw rejectionOfPublish(error, job.id);

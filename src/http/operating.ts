@@ -2,6 +2,7 @@
 import { type CancelAnswer, type ReplayAnswer, ReplayRequest } from '../api/contract.js';
 import type { Broker } from '../broker/broker.js';
 import { OutcomeUnknown } from '../job/errors.js';
+import type { Job } from '../job/job.js';
 import type { createCancel } from '../operations/cancel.js';
 import { type createReplay, replayLeaseMs } from '../operations/replay.js';
 import type { Clock } from '../runtime/clock.js';
@@ -15,13 +16,15 @@ import { refuseFields, withBody, withoutBody } from './optional-body.js';
 import { Rejection, rejectionOf } from './problem.js';
 import { idOf, parametersOf, unknownJob } from './reading.js';
 import type { Recent } from './recent.js';
+import { shown } from './spans.js';
 import type { JobTypes } from './submission.js';
+import { traceContextOf } from './trace-context.js';
 
 export interface OperatingOptions {
   readonly cancel: ReturnType<typeof createCancel>;
   readonly replay: ReturnType<typeof createReplay>;
   readonly jobs: Pick<JobReader, 'get'>;
-  readonly broker: Pick<Broker, 'durability' | 'health'>;
+  readonly broker: Pick<Broker, 'publish' | 'durability' | 'health'>;
   readonly jobTypes: JobTypes;
   readonly recent: Recent;
   readonly bodies: Bodies;
@@ -68,7 +71,13 @@ export function createReplayRoute(options: OperatingOptions): Answering {
       const health = broker.health();
       if (!health.ok) throw new Rejection('broker_unavailable', health.reason);
       await refuseMisfit(id, body);
-      const outcome = await replay(id, body?.payload).catch((error: unknown) => {
+      const trace = traceContextOf(context.req.headers);
+      const publish = (job: Job): Promise<void> => {
+        const made = { ...job, ...trace };
+        const span = context.state.span?.publish(made, false);
+        return shown(span, broker.publish(span?.job ?? made));
+      };
+      const outcome = await replay(id, body?.payload, publish).catch((error: unknown) => {
         throw rejectionOfReplay(error, id);
       });
       switch (outcome.kind) {

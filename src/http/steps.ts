@@ -6,6 +6,7 @@ import { type ApiKey, authenticate } from './access.js';
 import { answer } from './answer.js';
 import type { HttpContext, HttpObserver, Step } from './context.js';
 import { ClientGone, problemOf, Rejection, rejectionOf } from './problem.js';
+import type { HttpSpans } from './spans.js';
 
 /** Status told to the observer when the client left before its answer (as nginx logs it). */
 const CLIENT_GONE = 499;
@@ -18,17 +19,19 @@ export interface RouteLabels {
   readonly patterns: readonly { readonly pattern: RegExp; readonly label: string }[];
 }
 
-/** Names the route, and tells the observer of each request when it is over. */
-export function trace(routes: RouteLabels, observer: HttpObserver): Step {
+/** Names the route, and tells of each request when it is over. */
+export function trace(routes: RouteLabels, observer: HttpObserver, spans: HttpSpans | undefined): Step {
   return async (context, next) => {
     const startedAt = performance.now();
     const { state, req, res } = context;
     state.route = routeOf(routes, req.url ?? '');
+    state.span = spans?.request(req, state.route);
     try {
       await next();
     } finally {
       const status = res.headersSent ? res.statusCode : CLIENT_GONE;
       observer.requested(req.method ?? '', state.route, status, (performance.now() - startedAt) / 1000);
+      state.span?.end(status);
     }
   };
 }

@@ -46,8 +46,3 @@ function isTracestate(value: string): boolean {
     members.every((member) => memberPattern.test(member))
   );
 }
-
-/** The 32 hex digits of a valid traceparent that name the trace. */
-export function traceIdOf(traceparent: string): string {
-  return traceparent.slice(3, 35);
-}

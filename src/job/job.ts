@@ -41,3 +41,8 @@ export const lastMs = 8_640_000_000_000_000;
 export function acceptedAtMs(job: Pick<Job, 'id'>): number {
   return Number.parseInt(job.id.slice(0, 8) + job.id.slice(9, 13), 16);
 }
+
+/** The 32 hex digits of a valid traceparent that name the trace. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
+}

@@ -32,6 +32,7 @@ export function createCancel(options: CancelOptions): (id: string) => Promise<Ca
       return { kind: 'ended', state: row.state };
     const nowMs = clock.now();
     await registers.cancel(id, run, nowMs);
+    log.info({ job: id, run }, 'an operator has cancelled a job');
     // The order holds already: workers who miss the news read the registers by and by.
     void announce().catch((error: unknown) =>
       log.warn({ err: error, job: id }, 'a cancel was not announced'),

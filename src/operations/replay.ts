@@ -38,13 +38,13 @@ export type ReplayOutcome =
 export const replayLeaseMs = 60_000;
 
 /**
- * The function made takes an edited payload as JSON text, already checked.
+ * The function made takes an edited payload as JSON text, already checked, and a way to publish that is not the broker's own.
  * @throws StoreUnavailable
  * @throws as `Broker.publish`: the claim stays, so the job can be replayed again after `replayLeaseMs`, as the same run
  */
 export function createReplay(
   options: ReplayOptions,
-): (id: string, editedPayload: Buffer | undefined) => Promise<ReplayOutcome> {
+): (id: string, editedPayload: Buffer | undefined, publish?: Broker['publish']) => Promise<ReplayOutcome> {
   const { jobs, registers, broker, clock } = options;
 
   function told(job: Job, isEdited: boolean): void {
@@ -56,7 +56,7 @@ export function createReplay(
     });
   }
 
-  return async (id, editedPayload) => {
+  return async (id, editedPayload, publish = (job) => broker.publish(job)) => {
     const found = await jobs.get(id);
     if (found === undefined) return { kind: 'unknown' };
     const { state, run } = found.row;
@@ -71,7 +71,7 @@ export function createReplay(
     const job = nextRun(claim.row, body, nowMs);
     const isEdited = editedPayload !== undefined;
     try {
-      await broker.publish(job);
+      await publish(job);
     } catch (error) {
       if (error instanceof OutcomeUnknown) void error.stored?.then(() => told(job, isEdited));
       throw error;

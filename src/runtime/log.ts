@@ -1,6 +1,7 @@
 /** Structured logs, one JSON line each on stderr. A line about a job carries `job`, its id, so it can be followed across processes. */
 import { type DestinationStream, pino } from 'pino';
 import type { LogLevel } from './log-level.js';
+import { createMask } from './mask.js';
 
 /** The part of pino that we use: `log.info({ job: id }, 'what happened')`. */
 export interface Log {
@@ -11,10 +12,28 @@ export interface Log {
   child(fields: Record<string, unknown>): Log;
 }
 
-/** Keys that never reach a log line, at any of the first three levels. */
-const secretKeys = ['authorization', 'password', 'secret', 'apiKey', 'api_key', 'cookie'];
+/** Keys whose values never reach a log line, at any of the first three levels. `detail`: where PostgreSQL quotes a row. */
+const secretKeys = [
+  'authorization',
+  'password',
+  'secret',
+  'apiKey',
+  'api_key',
+  'cookie',
+  'payload',
+  'detail',
+];
 
-export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+export interface LogOptions {
+  /** Values that are masked wherever they come up. */
+  readonly secrets?: readonly string[];
+  /** Default: stderr. */
+  readonly destination?: DestinationStream;
+}
+
+export function createLog(level: LogLevel, options: LogOptions = {}): Log {
+  const { secrets = [], destination = pino.destination({ dest: 2, sync: true }) } = options;
+  const mask = createMask(secrets);
   return pino(
     {
       level,
@@ -23,6 +42,6 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '***' },
     },
-    destination ?? pino.destination({ dest: 2, sync: true }),
+    { write: (line) => destination.write(mask(line)) },
   );
 }

@@ -4,6 +4,7 @@ import type { EventSender } from '../events/sender.js';
 import type { Handler, HandlerJob } from '../handler/define.js';
 import { SluiceError, Undecodable } from '../job/errors.js';
 import type { Job } from '../job/job.js';
+import { logFieldsOf } from '../job/log-fields.js';
 import type { Outcome } from '../job/outcome.js';
 import {
   type Backoff,
@@ -62,10 +63,13 @@ export interface Attempt {
   cancel(): void;
 }
 
+/** Begins an attempt, which runs on its own from there. @throws when it cannot begin here; then the watcher is told nothing */
+export type Begin = (job: Job, watcher: AttemptWatcher) => Attempt;
+
 type Limits = RetryPolicy & { readonly timeoutMs: number };
 
-/** Begins attempts; each runs on its own from there. */
-export function createAttempts(options: AttemptOptions): (job: Job, watcher: AttemptWatcher) => Attempt {
+/** What begins attempts. */
+export function createAttempts(options: AttemptOptions): Begin {
   const { registry, defaults, clock, random, log, observer, events, consumerTimeoutMs, graceMs } = options;
   const warnedTypes = new Set<string>();
 
@@ -173,8 +177,9 @@ function decodePayload(body: Buffer): unknown {
   if (!isUtf8(body)) throw new Undecodable('the body is not UTF-8; send the payload as JSON text in UTF-8');
   try {
     return JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new Undecodable('the body is not JSON; send the payload as JSON text in UTF-8', { cause });
+  } catch {
+    // Without its cause, which quotes the payload: this is logged.
+    throw new Undecodable('the body is not JSON; send the payload as JSON text in UTF-8');
   }
 }
 
@@ -186,7 +191,7 @@ function unknownType(type: string): SluiceError {
 }
 
 function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): void {
-  const about = { job: job.id, type: job.type, queue: job.queue, attempt: job.attempt, maxAttempts };
+  const about = { ...logFieldsOf(job), maxAttempts };
   switch (outcome.kind) {
     case 'succeeded':
       return;
@@ -203,7 +208,7 @@ function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): 
       );
       return;
     case 'cancelled':
-      log.info({ ...about, failure: outcome.failure }, 'the job was cancelled');
+      log.debug({ ...about, failure: outcome.failure }, 'the job was cancelled');
       return;
   }
 }

@@ -2,6 +2,7 @@
 import type { EventSender } from '../events/sender.js';
 import type { HandlerContext, HandlerJob, HandlerLog } from '../handler/define.js';
 import { acceptedAtMs, type Job } from '../job/job.js';
+import { logFieldsOf } from '../job/log-fields.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Course } from './deadline.js';
@@ -109,7 +110,7 @@ function shortNote(note: unknown): string | undefined {
 function handlerLog(job: Job, log: Log): HandlerLog {
   let child: Log | undefined;
   const own = (): Log => {
-    child ??= log.child({ job: job.id, type: job.type });
+    child ??= log.child({ ...logFieldsOf(job) });
     return child;
   };
   return {

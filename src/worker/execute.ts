@@ -13,10 +13,12 @@ import { attemptKey, createRecent } from './recent.js';
 import { createRecord, type Recording } from './record.js';
 import { type ResultText, resultText } from './result.js';
 import { createSettle, type Verdict, verdictOf } from './settle.js';
+import { type AttemptSpans, shown } from './spans.js';
 
 export interface ExecutorOptions extends AttemptOptions {
   readonly observer: JobObserver;
   readonly events: Pick<EventSender, 'tell' | 'record'>;
+  readonly spans?: AttemptSpans | undefined;
   /** What is kept of a result; what is longer is cut. */
   readonly resultMaxBytes: number;
   /** A running job of this kind is to stop. */
@@ -69,7 +71,7 @@ export interface Executor {
 
 export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, log, observer, random } = options;
-  const begin = createAttempts(options);
+  const begin = shown(createAttempts(options), options.spans);
   const abandoned = new AbortController();
   const settle = createSettle({ clock, random, log, abandoned: abandoned.signal });
   const record = createRecord({ events: options.events, clock, random, log, abandoned: abandoned.signal });

@@ -15,6 +15,7 @@ import type { JobObserver } from './observer.js';
 import { createStandingOrders } from './orders.js';
 import { prefetchOf, timeoutWarning, usualConsumerTimeoutMs } from './prefetch.js';
 import { createQueueLine, type QueueStats } from './queue-line.js';
+import type { AttemptSpans } from './spans.js';
 import { createSuspects } from './suspects.js';
 
 export interface PoolOptions {
@@ -34,6 +35,8 @@ export interface PoolOptions {
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   readonly observer: JobObserver;
+  /** Without it no attempt is shown as a span. */
+  readonly spans?: AttemptSpans | undefined;
   readonly events: Pick<EventSender, 'tell' | 'record'>;
   /** RESULT_MAX_BYTES, from 0: what is kept of a result. */
   readonly resultMaxBytes: number;

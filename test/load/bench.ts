@@ -1,4 +1,4 @@
-/** `npm run bench [-- ingestion batch drain recording embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
+/** `npm run bench [-- ingestion batch drain recording tracing embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
 import { parseArgs } from 'node:util';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { startNode } from '../support/rabbitmq.js';
@@ -12,12 +12,14 @@ import { benchIngestion } from './ingestion.bench.js';
 import { prepare } from './product.js';
 import { benchRecording } from './recording.bench.js';
 import { type Comparison, table } from './report.js';
+import { benchTracing } from './tracing.bench.js';
 
 const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparison[]>>> = {
   ingestion: benchIngestion,
   batch: benchBatch,
   drain: benchDrain,
   recording: benchRecording,
+  tracing: benchTracing,
 };
 const onItsOwn: Readonly<Record<string, (plan: Plan) => Promise<Comparison[]>>> = {
   embedded: benchEmbedded,

@@ -49,6 +49,10 @@ const handlersMayImport = ['src/handler/define.ts', 'src/job/errors.ts'];
 
 const brokerEngines = ['src/broker/rabbitmq/', 'src/broker/embedded/'];
 const amqpFolder = 'src/broker/rabbitmq/';
+/** Who makes spans, by the API; the one file that loads an SDK is the preload, which nothing imports. */
+const spanMakers = ['src/observe/', 'workers/'];
+const spanApi = '@opentelemetry/api';
+const spanSdkLoader = 'src/observe/preload.ts';
 const longestFile = 400;
 
 /** @returns one sentence per fault, naming the file; empty when all is well */
@@ -74,6 +78,14 @@ function faultsOfImport(file: string, target: string): string[] {
   if (target === 'amqplib' || target.startsWith('amqplib/')) {
     return file.startsWith(amqpFolder) ? [] : [`${file} imports amqplib; only ${amqpFolder} may`];
   }
+  if (target.startsWith('@opentelemetry/')) {
+    const isAllowed =
+      file === spanSdkLoader || (target === spanApi && spanMakers.some((folder) => file.startsWith(folder)));
+    return isAllowed
+      ? []
+      : [`${file} imports ${target}; only ${spanMakers.join(' and ')} may import ${spanApi}`];
+  }
+  if (target === spanSdkLoader) return [`${file} imports ${target}, which is for \`node --import\` alone`];
   if (!isOurs(target)) return [];
   const [from, to] = [partOf(file), partOf(target)];
   if (from === 'workers') {

@@ -48,6 +48,8 @@ export interface Stage {
   killAll(): Promise<void>;
   /** Starts `serve` and resolves with its address. */
   serve(env?: Env): Promise<string>;
+  /** The same, and resolves with the process. */
+  serving(env?: Env): Promise<Sluice>;
   /** Starts `work` without waiting for it: the first job may kill it. */
   launchWork(env?: Env): Sluice;
   /** Starts `work` and resolves when it runs. */
@@ -125,9 +127,13 @@ export async function openStage(
       await Promise.all(processes.map((process) => process.exited));
     },
     async serve(env = {}) {
-      const line = await launch('serve', env).waitForLine(running);
-      address = line.match(running)?.[0] ?? '';
+      await stage.serving(env);
       return address;
+    },
+    async serving(env = {}) {
+      const process = launch('serve', env);
+      address = (await process.waitForLine(running)).match(running)?.[0] ?? '';
+      return process;
     },
     launchWork: (env = {}) => launch('work', env),
     async work(env = {}) {

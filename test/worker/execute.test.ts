@@ -69,21 +69,23 @@ describe('one delivery, one settle', () => {
       expect(call.job.acceptedAt).to.equal('1970-01-01T00:00:00.000Z');
     });
 
-    it('logs with the id of the job', async () => {
+    it('logs with the id of the job, and of its trace', async () => {
       const { begin, lines } = await setup();
-      const { call, job } = await begin();
+      const traceId = '0af7651916cd43dd8448eb211c80319c';
+      const { call, job } = await begin(jobOf({ traceparent: `00-${traceId}-b7ad6b7169203331-01` }));
+      const about = { job: job.id, type: 'work', queue: 'default', run: 1, attempt: 1, traceId };
       call.context.log.info('halfway', { rows: 5 });
       call.context.log.warn('careful');
       call.context.progress(50, 'half');
       expect(lines).to.deep.include({
         level: 'info',
         message: 'halfway',
-        fields: { job: job.id, type: 'work', rows: 5 },
+        fields: { ...about, rows: 5 },
       });
       expect(lines).to.deep.include({
         level: 'warn',
         message: 'careful',
-        fields: { job: job.id, type: 'work' },
+        fields: about,
       });
       expect(lines).to.deep.include({
         level: 'debug',

@@ -66,7 +66,10 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
     } catch (error) {
       if (!(error instanceof Undecodable)) throw error;
       undecodable += 1;
-      log.warn({ queue, lane, reason: error.message }, 'a message is not a job; moved to the dead letters');
+      log.warn(
+        { job: message.properties.messageId, queue, lane, reason: error.message },
+        'a message is not a job; moved to the dead letters',
+      );
       moveOrLeave(message, undecodableLetter(message, error, `${queue}.${lane}`), link);
       return undefined;
     }

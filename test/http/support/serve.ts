@@ -110,7 +110,7 @@ export function prepare({ ingestion, store, desk, ...overrides }: Overrides = {}
       contentType: 'text/plain; version=0.0.4',
       render: () => Promise.resolve('sluice_broker_up 1\n'),
     },
-    log: createLog('debug', sink),
+    log: createLog('debug', { destination: sink }),
     ingestion: {
       broker,
       jobTypes,
