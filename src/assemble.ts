@@ -15,7 +15,7 @@ import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
-import { createMetrics } from './observe/metrics.js';
+import { createMetrics, type Handled } from './observe/metrics.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
 import type { Health, Service } from './runtime/service.js';
@@ -53,6 +53,7 @@ export async function assemble(
   const metrics = createMetrics({
     types: registry.types,
     queues: registry.queues,
+    handled: works ? handledBy(config, registry) : [],
     log,
     brokerStats: broker.stats,
     spooled: () => sender.stats.spooled,
@@ -165,6 +166,13 @@ function senderOf(engine: Engine, role: Role, held: () => number, log: Log): Eve
     clock,
     log,
   });
+}
+
+/** The types whose jobs come to this process, unless they are sent to another queue. */
+function handledBy({ workerQueues }: Config, registry: Registry): readonly Handled[] {
+  return registry.types
+    .map((type) => ({ type, queue: registry.get(type)?.queue ?? '' }))
+    .filter(({ queue }) => workerQueues?.some((one) => one.queue === queue) ?? true);
 }
 
 function namesOf(config: Config, registry: Registry): string {
