@@ -57,11 +57,11 @@ export function panelOf(uid: string, title: string): Panel {
   return found;
 }
 
+/** One value, or all that are chosen. */
+export type Variables = Readonly<Record<string, readonly string[] | string>>;
+
 /** The query with its variables put in, several values as Grafana joins them for Prometheus. */
-export function filledIn(
-  expr: string,
-  variables: Readonly<Record<string, readonly string[] | string>>,
-): string {
+export function filledIn(expr: string, variables: Variables): string {
   return expr.replace(/\$(\w+)/g, (whole, name: string) => {
     const value = variables[name];
     if (value === undefined) return whole;
