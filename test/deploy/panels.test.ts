@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import { startSink } from '../support/sink.js';
-import type { Sluice } from '../support/sluice.js';
 import { type Dashboard, panelsOf, readDashboards } from './dashboards.js';
-import { openScene, type Scene, shown, variablesOf } from './scene.js';
+import { addressOf, openScene, type Scene, shown, variablesOf } from './scene.js';
 
 interface Asked {
   readonly dashboard: Dashboard;
@@ -15,7 +14,8 @@ const DEADLINE_MS = 50_000;
 /** Scrapes that a wave lasts, and the calm after it. */
 const WAVE = 5;
 
-describe('the panels of deploy/grafana, asked of a Prometheus that scrapes a Sluice under load', () => {
+describe('the panels of deploy/grafana, asked of a Prometheus that scrapes a Sluice under load', function () {
+  this.timeout(2 * DEADLINE_MS);
   let scene: Scene;
   let endpoint: Awaited<ReturnType<typeof startSink>>;
   let dashboards: readonly Dashboard[];
@@ -110,10 +110,3 @@ describe('the panels of deploy/grafana, asked of a Prometheus that scrapes a Slu
     return found;
   }
 });
-
-/** Of the line in which a process says where its metrics are. */
-function addressOf({ stdout, stderr }: Sluice): string {
-  const [address] = [...stdout, ...stderr].flatMap((line) => line.match(/http:\/\/127\.0\.0\.1:\d+/) ?? []);
-  if (address === undefined) throw new Error('it has not said where it is');
-  return address;
-}

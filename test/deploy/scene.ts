@@ -10,6 +10,7 @@ import {
   startPrometheus,
 } from '../support/prometheus.js';
 import { type RabbitNode, startNode } from '../support/rabbitmq.js';
+import type { Sluice } from '../support/sluice.js';
 import { openStage, type Stage } from '../system/stage.js';
 import { type Dashboard, filledIn, type Variables } from './dashboards.js';
 
@@ -30,16 +31,21 @@ export interface SceneOptions {
   readonly rules?: string;
   readonly queues?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the broker, see `startNode`. */
+  readonly deadLetterTimeoutMs?: number;
   /** Starts processes, and tells where each is scraped. */
   readonly launch: (stage: Stage) => Promise<readonly string[]>;
 }
 
 const configUrl = new URL('../../deploy/prometheus/prometheus.yaml', import.meta.url);
 
-export async function openScene({ rules, queues = [], env = {}, launch }: SceneOptions): Promise<Scene> {
+/** Resolves when each target has been scraped. */
+export async function openScene(options: SceneOptions): Promise<Scene> {
+  const { rules, queues = [], env = {}, deadLetterTimeoutMs, launch } = options;
   const port = await freePort();
   const node = await startNode({
     plugins: ['rabbitmq_prometheus'],
+    ...(deadLetterTimeoutMs === undefined ? {} : { deadLetterTimeoutMs }),
     config: {
       'prometheus.tcp.ip': '127.0.0.1',
       'prometheus.tcp.port': String(port),
@@ -54,11 +60,13 @@ export async function openScene({ rules, queues = [], env = {}, launch }: SceneO
   };
   try {
     const targets = await launch(stage);
-    const prometheus = await startPrometheus(
-      configFor({ sluice: targets, rabbitmq: [`127.0.0.1:${port}`] }, rules !== undefined),
-      rules === undefined ? {} : { 'alerts.yaml': rules },
-    );
+    const config = configFor({ sluice: targets, rabbitmq: [`127.0.0.1:${port}`] }, rules !== undefined);
+    const prometheus = await startPrometheus(config, rules === undefined ? {} : { 'alerts.yaml': rules });
     ended.push(() => prometheus.remove());
+    // Before the first scrape everything would be a beginning, and no rise.
+    const scrapedOnes = async (): Promise<number> =>
+      (await prometheus.query('sum(up{job!="pulse"})'))[0]?.value ?? 0;
+    while ((await scrapedOnes()) < targetsIn(config)) await prometheus.scraped();
     return { node, stage, prometheus, close, until: waiterOf(prometheus) };
   } catch (error) {
     await close();
@@ -73,6 +81,11 @@ function waiterOf(prometheus: PrometheusServer): Scene['until'] {
       await prometheus.scraped();
     }
   };
+}
+
+function targetsIn({ scrape_configs }: PrometheusConfig): number {
+  return scrape_configs.flatMap(({ static_configs = [] }) => static_configs.flatMap((one) => one.targets))
+    .length;
 }
 
 /** The configuration as it is shipped, with these targets in place of names that only containers resolve. */
@@ -119,4 +132,11 @@ export async function shown(
 ): Promise<readonly Sample[]> {
   const samples = await prometheus.query(filledIn(expr, variables));
   return samples.filter(({ value }) => !Number.isNaN(value));
+}
+
+/** Of the line in which a process says where its metrics are. */
+export function addressOf({ stdout, stderr }: Sluice): string {
+  const [address] = [...stdout, ...stderr].flatMap((line) => line.match(/http:\/\/127\.0\.0\.1:\d+/) ?? []);
+  if (address === undefined) throw new Error('it has not said where it is');
+  return address;
 }
