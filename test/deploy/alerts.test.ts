@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { alertCases, type Samples } from './alert-cases.js';
 import { panelOf } from './dashboards.js';
 import { type Rule, readRules, rulesPath } from './rules.js';
 
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const configPath = fileURLToPath(new URL('../../deploy/prometheus/prometheus.yaml', import.meta.url));
 
 describe('the alerts of deploy/prometheus', () => {
@@ -46,6 +47,15 @@ describe('the alerts of deploy/prometheus', () => {
       const inCommon = metricsIn(expr).filter((metric) => shown.includes(metric));
       // What is stuck on its way is shown by the broker, and only inferred by us.
       if (alert !== 'SluiceDelayedJobsStuck') expect(inCommon, alert).to.not.be.empty;
+    }
+  });
+
+  it('are seen where the README says', () => {
+    const rows = [...readme.matchAll(/^\| [^|]+ \| `(Sluice\w+)` \| (\w+): ([^|]+) \|/gm)];
+    expect(rows).to.have.lengthOf(5);
+    for (const [, alert = '', dashboard = '', panel] of rows) {
+      const annotations = rules.get(alert)?.annotations;
+      expect(annotations, alert).to.include({ dashboard: `sluice-${dashboard.toLowerCase()}`, panel });
     }
   });
 

@@ -138,7 +138,7 @@ export const broker = () =>
           lines({
             title: 'Messages in delay levels',
             description:
-              'Level n holds a job for 2^n times 100 ms. A low level that stays full is stuck: after a kill the broker can hold it for three minutes (dead_letter_worker_publisher_confirm_timeout), longer means that the next level or the exchange `due` is missing; restart a `serve`, which declares them.',
+              'Level n holds a job for 2^n times 100 ms. A low level that stays full is stuck: after the kill of a node for up to three minutes (dead_letter_worker_publisher_confirm_timeout); longer means that the way on is missing or full. What somebody deleted is declared again within a minute.',
             unit: Count,
             isStacked: true,
             queries: [
