@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { promtool } from '../support/prometheus.js';
-import { alertCases, type Samples } from './alert-cases.js';
-import { panelOf } from './dashboards.js';
-import { type Rule, readRules, rulesPath } from './rules.js';
+import { alertCases, type Samples } from './support/alert-cases.js';
+import { panelOf } from './support/dashboards.js';
+import { type Rule, readRules, rulesPath } from './support/rules.js';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const configPath = fileURLToPath(new URL('../../deploy/prometheus/prometheus.yaml', import.meta.url));

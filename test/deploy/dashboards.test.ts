@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { renderDashboards } from '../../deploy/grafana/src/render.js';
 import { createMetrics } from '../../src/observe/metrics.js';
 import { createLog } from '../../src/runtime/log.js';
-import { type Dashboard, type Panel, panelsOf, readDashboards } from './dashboards.js';
+import { type Dashboard, type Panel, panelsOf, readDashboards } from './support/dashboards.js';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Grafana
 const chosen = { type: 'prometheus', uid: '${datasource}' };

@@ -2,10 +2,10 @@ import amqp from 'amqplib';
 import { expect } from 'chai';
 import type { Alert, Sample } from '../support/prometheus.js';
 import { type Sink, startSink } from '../support/sink.js';
-import { panelOf, readDashboards } from './dashboards.js';
-import { hurried } from './hurried-rules.js';
-import { readRuleFile } from './rules.js';
-import { addressOf, openScene, type Scene, shown, variablesOf } from './scene.js';
+import { panelOf, readDashboards } from './support/dashboards.js';
+import { hurried } from './support/hurried-rules.js';
+import { readRuleFile } from './support/rules.js';
+import { addressOf, openScene, type Scene, shown, variablesOf } from './support/scene.js';
 
 /** For an alert to fire, or to be over. */
 const DEADLINE_MS = 60_000;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { startSink } from '../support/sink.js';
-import { type Dashboard, panelsOf, readDashboards } from './dashboards.js';
-import { addressOf, openScene, type Scene, shown, variablesOf } from './scene.js';
+import { type Dashboard, panelsOf, readDashboards } from './support/dashboards.js';
+import { addressOf, openScene, type Scene, shown, variablesOf } from './support/scene.js';
 
 interface Asked {
   readonly dashboard: Dashboard;

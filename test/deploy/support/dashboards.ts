@@ -1,7 +1,7 @@
 /** The dashboards as Grafana reads them from deploy/grafana, and their queries as it asks them. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-const folder = new URL('../../deploy/grafana/', import.meta.url);
+const folder = new URL('../../../deploy/grafana/', import.meta.url);
 
 export interface Dashboard {
   readonly uid: string;

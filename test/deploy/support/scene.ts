@@ -1,17 +1,17 @@
 /** A Sluice at work beside a RabbitMQ that counts itself, and a Prometheus that scrapes all of it, as deploy/prometheus says. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import {
   type PrometheusConfig,
   type PrometheusServer,
   type Sample,
   type ScrapeConfig,
   startPrometheus,
-} from '../support/prometheus.js';
-import { type RabbitNode, startNode } from '../support/rabbitmq.js';
-import type { Sluice } from '../support/sluice.js';
-import { openStage, type Stage } from '../system/stage.js';
+} from '../../support/prometheus.js';
+import { type RabbitNode, startNode } from '../../support/rabbitmq.js';
+import type { Sluice } from '../../support/sluice.js';
+import { openStage, type Stage } from '../../system/stage.js';
 import { type Dashboard, filledIn, type Variables } from './dashboards.js';
 
 export interface Scene {
@@ -37,7 +37,7 @@ export interface SceneOptions {
   readonly launch: (stage: Stage) => Promise<readonly string[]>;
 }
 
-const configUrl = new URL('../../deploy/prometheus/prometheus.yaml', import.meta.url);
+const configUrl = new URL('../../../deploy/prometheus/prometheus.yaml', import.meta.url);
 
 /** Resolves when each target has been scraped. */
 export async function openScene(options: SceneOptions): Promise<Scene> {

@@ -15,7 +15,7 @@ export interface RuleFile {
   readonly groups: readonly { readonly name: string; readonly rules: readonly Rule[] }[];
 }
 
-export const rulesPath = fileURLToPath(new URL('../../deploy/prometheus/alerts.yaml', import.meta.url));
+export const rulesPath = fileURLToPath(new URL('../../../deploy/prometheus/alerts.yaml', import.meta.url));
 
 export function readRuleFile(): RuleFile {
   return parse(readFileSync(rulesPath, 'utf8')) as RuleFile;
