@@ -18,7 +18,7 @@ import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
 import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
-import { createMetrics } from './observe/metrics.js';
+import { createMetrics, type Handled } from './observe/metrics.js';
 import { createTracing } from './observe/tracing.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
@@ -61,6 +61,7 @@ export async function assemble(
   const metrics = createMetrics({
     types: registry.types,
     queues: registry.queues,
+    handled: works ? handledBy(config, registry) : [],
     log,
     brokerStats: broker.stats,
     spooled: () => sender.stats.spooled,
@@ -191,6 +192,13 @@ function senderOf(engine: Engine, role: Role, held: () => number, log: Log): Eve
     clock,
     log,
   });
+}
+
+/** The types whose jobs come to this process, unless they are sent to another queue. */
+function handledBy({ workerQueues }: Config, registry: Registry): readonly Handled[] {
+  return registry.types
+    .map((type) => ({ type, queue: registry.get(type)?.queue ?? '' }))
+    .filter(({ queue }) => workerQueues?.some((one) => one.queue === queue) ?? true);
 }
 
 function namesOf(config: Config, registry: Registry): string {

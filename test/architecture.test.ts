@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 function readSources(): Sources {
   const sources = new Map<string, string>();
-  for (const top of ['src', 'workers', 'test']) {
+  for (const top of ['src', 'workers', 'deploy', 'test']) {
     for (const path of readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })) {
       if (path.endsWith('.ts'))
         sources.set(`${top}/${path.replaceAll('\\', '/')}`, readFileSync(join(root, top, path), 'utf8'));

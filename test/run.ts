@@ -8,8 +8,10 @@ import pLimit from 'p-limit';
 import type { Counts, StillOpen } from './support/counting-reporter.js';
 import { createGuard } from './support/guard.js';
 import { installPostgres } from './support/install-postgres.js';
+import { installPrometheus } from './support/install-prometheus.js';
 import { installRabbitmq } from './support/install-rabbitmq.js';
 import { findPostgres } from './support/postgres.js';
+import { hasPrometheus } from './support/prometheus.js';
 import { findRabbitmq, startNode } from './support/rabbitmq.js';
 
 /** How long a finished run may take to end; what is left open then is a fault of a test or of the product. */
@@ -27,6 +29,7 @@ async function main(): Promise<number> {
   const givenUrl = process.env['TEST_AMQP_URL'];
   if (!givenUrl && findRabbitmq() === undefined && !installRabbitmq()) return 1;
   if (!process.env['TEST_DATABASE_URL'] && findPostgres() === undefined && !installPostgres()) return 1;
+  if (!hasPrometheus() && !installPrometheus()) return 1;
   if (spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status !== 0) {
     process.stdout.write('The build failed, no test ran.\n0 passed, 0 failed\n');
     return 1;

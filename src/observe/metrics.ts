@@ -14,11 +14,14 @@ export interface HttpMetrics {
   requested(method: string, route: string, status: number, seconds: number): void;
 }
 
+const outcomes = ['succeeded', 'retried', 'dead', 'cancelled'] as const;
+type Outcome = (typeof outcomes)[number];
+
 /** What the worker pool tells. */
 export interface JobMetrics {
   /** `waitMs`: from the moment the job was due. */
   started(job: Job, waitMs: number): void;
-  settled(job: Job, outcome: 'succeeded' | 'retried' | 'dead' | 'cancelled', durationMs: number): void;
+  settled(job: Job, outcome: Outcome, durationMs: number): void;
   redelivered(job: Job): void;
 }
 
@@ -29,11 +32,19 @@ export interface PoolStats {
   readonly prefetch: number;
 }
 
+/** A type, and the queue where its jobs go unless they say otherwise. */
+export interface Handled {
+  readonly queue: string;
+  readonly type: string;
+}
+
 export interface MetricsOptions {
   /** The job types of the registry; others are labelled `unknown`, so that no stranger can make series without bound. */
   readonly types: readonly string[];
   /** The queues of the registry; others are labelled `unknown` as well. */
   readonly queues: readonly string[];
+  /** What this process works on: its outcomes are counted from 0 on. */
+  readonly handled?: readonly Handled[];
   readonly log: Log;
   /** Read at scrape. */
   readonly brokerStats?: Readonly<BrokerStats>;
@@ -106,7 +117,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   return {
     http: createHttpMetrics(registry, typeOf, queueOf),
-    jobs: createJobMetrics(registry, typeOf, queueOf),
+    jobs: createJobMetrics(registry, typeOf, queueOf, options.handled ?? []),
     confirmed: (seconds) => confirms.observe(seconds),
     watchPool: (read) => addPoolMetrics(registry, read),
     contentType: registry.contentType,
@@ -157,7 +168,12 @@ function createHttpMetrics(registry: Registry, typeOf: Label, queueOf: Label): H
   };
 }
 
-function createJobMetrics(registry: Registry, typeOf: Label, queueOf: Label): JobMetrics {
+function createJobMetrics(
+  registry: Registry,
+  typeOf: Label,
+  queueOf: Label,
+  handled: readonly Handled[],
+): JobMetrics {
   const registers = [registry];
   const completed = new Counter({
     name: 'sluice_jobs_completed_total',
@@ -185,6 +201,11 @@ function createJobMetrics(registry: Registry, typeOf: Label, queueOf: Label): Jo
     labelNames: ['queue'],
     registers,
   });
+  // As with refusals: the first dead letter must be a rise, not a beginning.
+  for (const { queue, type } of handled) {
+    for (const outcome of outcomes) completed.inc({ queue, type, outcome }, 0);
+    redelivered.inc({ queue }, 0);
+  }
   return {
     started: (job, waitMs) => waits.observe({ queue: queueOf(job) }, Math.max(0, waitMs) / 1000),
     settled(job, outcome, durationMs) {

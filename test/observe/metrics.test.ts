@@ -72,6 +72,17 @@ describe('the metrics', () => {
     expect(samples.get('sluice_jobs_redelivered_total{queue="mail"}')).to.equal(1);
   });
 
+  it('count the outcomes of what is handled here from 0 on, so that the first dead letter is a rise', async () => {
+    const metrics = setup({ handled: [{ queue: 'default', type: 'echo' }] });
+    const before = await scrape(metrics);
+    metrics.jobs.settled(job(), 'dead', 1);
+    const after = await scrape(metrics);
+    const dead = 'sluice_jobs_completed_total{queue="default",type="echo",outcome="dead"}';
+    expect([before.get(dead), after.get(dead)]).to.deep.equal([0, 1]);
+    expect(before.get('sluice_jobs_redelivered_total{queue="default"}')).to.equal(0);
+    expect((await scrape(setup())).has(dead)).to.equal(false);
+  });
+
   it('do not grow with types and queues that are not of the registry', async () => {
     const metrics = setup();
     for (let index = 0; index < 50; index++) {

@@ -49,6 +49,8 @@ export interface NodeOptions {
    * its messages meanwhile; RabbitMQ's default is 180,000.
    */
   readonly deadLetterTimeoutMs?: number;
+  /** Such as `rabbitmq_prometheus`; what they listen on is for `config` to say. */
+  readonly plugins?: readonly string[];
 }
 
 /** The folders where packages put the server's own scripts, which run as any user, unlike Debian's /usr/sbin wrappers. */
@@ -184,7 +186,7 @@ async function prepare(folder: string, ports: Ports, options: NodeOptions): Prom
   };
   const lines = Object.entries(config).map(([key, value]) => `${key} = ${value}\n`);
   await writeFile(join(folder, 'rabbitmq.conf'), lines.join(''));
-  await writeFile(join(folder, 'enabled_plugins'), '[].\n');
+  await writeFile(join(folder, 'enabled_plugins'), `[${(options.plugins ?? []).join(',')}].\n`);
   const settleMs = options.deadLetterTimeoutMs ?? 180_000;
   await writeFile(
     join(folder, 'advanced.config'),
