@@ -30,6 +30,8 @@ export interface RabbitNode {
   restart(): Promise<void>;
   /** @returns what the command printed on stdout */
   rabbitmqctl(...args: string[]): Promise<string>;
+  /** Runs a program that finds this node's command line tools on its PATH. @returns what it printed on stdout */
+  runBeside(file: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<string>;
   /** Raises or clears the memory alarm, which blocks every connection that publishes. */
   setMemoryAlarm(isRaised: boolean): Promise<void>;
   /** The broker closes every connection with 320 CONNECTION_FORCED. */
@@ -41,11 +43,15 @@ export interface RabbitNode {
 export interface NodeOptions {
   /** Lines of rabbitmq.conf, such as `{ consumer_timeout: '3000' }`. */
   readonly config?: Readonly<Record<string, string>>;
+  /** The text of advanced.config; goes before `deadLetterTimeoutMs`. */
+  readonly advancedConfig?: string;
   /**
    * After a kill a queue that dead-letters at least once may wait this long for confirms that were lost, and holds back up to all
    * its messages meanwhile; RabbitMQ's default is 180,000.
    */
   readonly deadLetterTimeoutMs?: number;
+  /** Such as `rabbitmq_prometheus`; what they listen on is for `config` to say. */
+  readonly plugins?: readonly string[];
 }
 
 /** The folders where packages put the server's own scripts, which run as any user, unlike Debian's /usr/sbin wrappers. */
@@ -123,6 +129,11 @@ async function createNode(
   const rabbitmqctl = async (...args: string[]): Promise<string> =>
     (await run(join(bin, 'rabbitmqctl'), ['-q', ...args], { env })).stdout;
 
+  const runBeside: RabbitNode['runBeside'] = async (file, args, more = {}) => {
+    const path = [bin, env['PATH']].join(delimiter);
+    return (await run(file, [...args], { env: { ...env, ...more, PATH: path } })).stdout;
+  };
+
   const settle = async (): Promise<void> =>
     void (await rabbitmqctl('eval', '[ok = dets:sync(Table) || Table <- dets:all()].'));
 
@@ -136,6 +147,7 @@ async function createNode(
     stop: () => end('SIGTERM'),
     restart: boot,
     rabbitmqctl,
+    runBeside,
     async setMemoryAlarm(isRaised) {
       await rabbitmqctl('set_vm_memory_high_watermark', isRaised ? '0.0000001' : '0.4');
       // The command returns before the node has looked at its memory.
@@ -165,11 +177,11 @@ async function prepare(folder: string, ports: Ports, options: NodeOptions): Prom
   };
   const lines = Object.entries(config).map(([key, value]) => `${key} = ${value}\n`);
   await writeFile(join(folder, 'rabbitmq.conf'), lines.join(''));
-  await writeFile(join(folder, 'enabled_plugins'), '[].\n');
+  await writeFile(join(folder, 'enabled_plugins'), `[${(options.plugins ?? []).join(',')}].\n`);
   const settleMs = options.deadLetterTimeoutMs ?? 180_000;
   await writeFile(
     join(folder, 'advanced.config'),
-    `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${settleMs}}]}].\n`,
+    options.advancedConfig ?? `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${settleMs}}]}].\n`,
   );
   return {
     PATH: process.env['PATH'],
