@@ -60,7 +60,7 @@ describe('compose.yaml', () => {
       const config = configOf({ ...imageEnvironment(), ...environmentOf(role, env) }, role);
       expect(config.amqpUrls?.map((url) => new URL(url.reveal()).host)).to.deep.equal(['rabbitmq:5672']);
       expect(new URL(config.databaseUrl?.reveal() ?? '').host).to.equal('postgres:5432');
-      expect(volumes).to.deep.equal([`spool:${config.dataDir}`]);
+      expect(volumes).to.deep.equal([`${role}:${config.dataDir}`]);
     }
     expect(
       configOf({ ...imageEnvironment(), ...environmentOf('serve', env) }, 'serve').apiKeys,

@@ -1,5 +1,6 @@
 /** The image, as far as it can be built without a container engine: its steps in an empty folder, its command as its user. */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,9 @@ import { expect } from 'chai';
 import { validate } from 'dockerfile-utils';
 import { request } from 'undici';
 import { freePort } from '../support/free-port.js';
+import { freshDatabase } from '../support/postgres.js';
+import { cleanPrefix, randomPrefix } from '../support/prefix.js';
+import { sharedNode } from '../support/rabbitmq.js';
 import { type Sluice, startProcess } from '../support/sluice.js';
 import { textOf, top } from './support/deployed.js';
 import { argument, dockerfile, imageEnvironment, lastStep, readStages } from './support/dockerfile.js';
@@ -147,6 +151,30 @@ describe('the image, its steps carried out in an empty folder', function () {
     expect(running.stderr.join('\n')).to.include('expected API_KEYS');
   });
 
+  it('serves, works and records beside RabbitMQ and PostgreSQL', async () => {
+    const { url } = await sharedNode();
+    const prefix = randomPrefix();
+    const place = { AMQP_URL: url, AMQP_PREFIX: prefix, DATABASE_URL: await freshDatabase() };
+    const started: Sluice[] = [];
+    try {
+      for (const role of ['serve', 'work', 'record']) {
+        const port = String(await freePort());
+        const ports = { PORT: port, WORKER_PORT: port };
+        const service = start({ ...place, ...ports, API_KEYS: `test:submit+read:${hashOf(key)}` }, [role]);
+        started.push(service);
+        await service.waitForLine(new RegExp(`^(Listening|Working|Recording) .*:${port}`));
+        expect((await request(`http://127.0.0.1:${port}/readyz`)).statusCode, role).to.equal(200);
+        expect(await healthCheck(Number(port)), role).to.equal(0);
+      }
+    } finally {
+      for (const service of started) service.kill();
+      expect(await Promise.all(started.map(({ exited }) => exited))).to.deep.equal(
+        started.map(() => ({ code: 0, signal: null })),
+      );
+      await cleanPrefix(url, prefix);
+    }
+  });
+
   it('is ready, healthy, and does a job of its own handlers as a user without rights', async () => {
     const port = await freePort();
     await writeFile(
@@ -154,12 +182,11 @@ describe('the image, its steps carried out in an empty folder', function () {
       "import { defineHandler } from 'sluice/handler';\n" +
         "export default defineHandler({ type: 'greet', payload: {}, run: async () => 'hello' });\n",
     );
-    const { stdout } = await run('/bin/sh', ['-c', `printf %s '${key}' | sha256sum | cut -c1-64`]);
     expect(await healthCheck(port), 'before the start').to.equal(1);
     running = start({
       // The image's own port may be taken on this machine.
       PORT: String(port),
-      API_KEYS: `test:submit+read:${stdout.trim()}`,
+      API_KEYS: `test:submit+read:${hashOf(key)}`,
       HANDLERS: './handlers.js',
     });
     await running.waitForLine(/^Listening on http:\/\/0\.0\.0\.0:/);
@@ -190,6 +217,8 @@ describe('the image, its steps carried out in an empty folder', function () {
     expect(await healthCheck(port), 'after the stop').to.equal(1);
   });
 });
+
+const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 /**
  * The native module as this clone's `npm ci` has built it, in the form in which its installer downloads it elsewhere: to compile it again
