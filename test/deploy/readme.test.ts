@@ -1,27 +1,37 @@
 /** deploy/README.md: an entry for every alert, and nothing in it that is not there. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { errorStatus } from '../../src/api/contract.js';
 import { settings } from '../../src/config/settings.js';
 import { startSluice } from '../support/sluice.js';
-import { rabbitmqConf, textOf, top, type Yaml, yamlOf } from './support/deployed.js';
+import { filesOf, rabbitmqConf, textOf, top, type Yaml, yamlOf } from './support/deployed.js';
 import { blockBehind, readme, runbook } from './support/readme.js';
 
-const [{ groups }] = yamlOf('deploy/prometheus/alerts.yaml') as [Yaml];
-const alerts = (groups as readonly Yaml[]).flatMap(({ rules }) => rules as readonly Yaml[]);
+function alertRules(): readonly Yaml[] {
+  const [{ groups }] = yamlOf('deploy/prometheus/alerts.yaml') as [Yaml];
+  return (groups as readonly Yaml[]).flatMap(({ rules }) => rules as readonly Yaml[]);
+}
 
 /** Dashboards by the word that the runbook has for them: the titles of their panels. */
-const panels = new Map(
-  readdirSync(join(top, 'deploy/grafana'))
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => {
-      const { panels: all } = JSON.parse(textOf(`deploy/grafana/${file}`)) as { panels: { title: string }[] };
-      return [file.replace('.json', ''), all.map(({ title }) => title)] as const;
+function panelsByDashboard(): ReadonlyMap<string, readonly string[]> {
+  const files = filesOf('deploy/grafana').filter((file) => file.endsWith('.json'));
+  return new Map(
+    files.map((file) => {
+      const { panels } = JSON.parse(textOf(`deploy/grafana/${file}`)) as { panels: { title: string }[] };
+      return [file.replace('.json', ''), panels.map(({ title }) => title)];
     }),
-);
+  );
+}
 
 describe('the runbook', () => {
+  let alerts: readonly Yaml[];
+  let panels: ReadonlyMap<string, readonly string[]>;
+  before(() => {
+    alerts = alertRules();
+    panels = panelsByDashboard();
+  });
+
   it('has an entry for each alert, in their order, where their links point', () => {
     expect(runbook().map(({ alert }) => alert)).to.deep.equal(alerts.map(({ alert }) => alert));
     for (const { alert, annotations } of alerts)
@@ -90,7 +100,7 @@ describe('deploy/README.md', function () {
   it('names settings, error codes and broker settings as they are', () => {
     const known = new Set([
       ...Object.values(settings).flatMap(({ name }) => [name, `${name}_FILE`]),
-      ...['SLUICE_URL', 'SLUICE_API_KEY', 'SLUICE_PORT', 'KEY', 'END', 'LANE_MAX_BYTES', 'HANDLERS'],
+      ...['SLUICE_URL', 'SLUICE_API_KEY', 'SLUICE_PORT', 'KEY', 'END', 'LANE_MAX_BYTES', 'NODE_VERSION'],
       ...readEnvNames(),
     ]);
     const shouted = [...readme.matchAll(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g)].map(([name]) => name);
@@ -109,7 +119,7 @@ describe('deploy/README.md', function () {
     const made = ['deploy/.env', 'deploy/kubernetes/secrets'];
     for (const path of paths)
       if (!made.includes(path)) expect(existsSync(join(top, path)), path).to.equal(true);
-    const ignored = readFileSync(join(top, '.gitignore'), 'utf8').split('\n');
+    const ignored = textOf('.gitignore').split('\n');
     expect(ignored, 'what holds passwords').to.include.members(['deploy/.env', 'deploy/kubernetes/secrets/']);
     expect(blockBehind('## The image')).to.equal('docker build -f deploy/Dockerfile -t sluice .\n');
   });

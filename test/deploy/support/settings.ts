@@ -42,6 +42,6 @@ export function configOf(env: Readonly<Record<string, string>>, role: Role): Con
 }
 
 /** From the SIGTERM to the end of a worker, at worst: what SHUTDOWN_GRACE_MS leaves out are aborts, last settles, events and goodbyes. */
-export const STOP_BEYOND_GRACE_MS = 17_000;
+export const STOP_BEYOND_GRACE_MS = 20_000;
 
 export const roles = ['serve', 'work', 'record'] as const;
