@@ -33,6 +33,8 @@ export interface RabbitNode {
   evaluate(expression: string): Promise<string>;
   /** A second of CPU for each call: prefer `evaluate`. @returns what the command printed on stdout */
   rabbitmqctl(...args: string[]): Promise<string>;
+  /** Runs a program that finds this node's command line tools on its PATH. @returns what it printed on stdout */
+  runBeside(file: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<string>;
   /** Raises or clears the memory alarm, which blocks every connection that publishes. */
   setMemoryAlarm(isRaised: boolean): Promise<void>;
   /** The broker closes every connection with 320 CONNECTION_FORCED. */
@@ -44,6 +46,8 @@ export interface RabbitNode {
 export interface NodeOptions {
   /** Lines of rabbitmq.conf, such as `{ consumer_timeout: '3000' }`. */
   readonly config?: Readonly<Record<string, string>>;
+  /** The text of advanced.config; goes before `deadLetterTimeoutMs`. */
+  readonly advancedConfig?: string;
   /**
    * After a kill a queue that dead-letters at least once may wait this long for confirms that were lost, and holds back up to all
    * its messages meanwhile; RabbitMQ's default is 180,000.
@@ -140,6 +144,11 @@ async function createNode(
   const rabbitmqctl = async (...args: string[]): Promise<string> =>
     (await run(join(bin, 'rabbitmqctl'), ['-q', ...args], { env })).stdout;
 
+  const runBeside: RabbitNode['runBeside'] = async (file, args, more = {}) => {
+    const path = [bin, env['PATH']].join(delimiter);
+    return (await run(file, [...args], { env: { ...env, ...more, PATH: path } })).stdout;
+  };
+
   const settle = async (): Promise<void> =>
     void (await evaluate('[ok = dets:sync(Table) || Table <- dets:all()].'));
 
@@ -154,6 +163,7 @@ async function createNode(
     restart: boot,
     rabbitmqctl,
     evaluate,
+    runBeside,
     async setMemoryAlarm(isRaised) {
       await evaluate(`vm_memory_monitor:set_vm_memory_high_watermark(${isRaised ? '0.0000001' : '0.4'}).`);
       // The call returns before the node has looked at its memory.
@@ -190,7 +200,7 @@ async function prepare(folder: string, ports: Ports, options: NodeOptions): Prom
   const settleMs = options.deadLetterTimeoutMs ?? 180_000;
   await writeFile(
     join(folder, 'advanced.config'),
-    `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${settleMs}}]}].\n`,
+    options.advancedConfig ?? `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${settleMs}}]}].\n`,
   );
   return {
     PATH: process.env['PATH'],

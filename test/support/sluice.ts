@@ -25,6 +25,8 @@ export interface SluiceOptions {
   readonly cwd?: string;
   /** What stdin holds; without it stdin is empty. */
   readonly input?: string;
+  /** Whose process it is; only root can give it to somebody else. */
+  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 const entry = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
@@ -49,6 +51,7 @@ export function startProcess(
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, argv, {
     cwd: options.cwd,
+    ...options.user,
     detached: true,
     env: { ...(PATH === undefined ? {} : { PATH }), ...(HOME === undefined ? {} : { HOME }), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
