@@ -70,8 +70,10 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
   const { name, prefetchFor, broker, executor, gate, clock, log, stopping } = options;
   const waiting = createWaitingLine<Held>();
   const slots = pLimit(options.concurrency);
-  /** Slots that work off what waits, or are about to. */
+  /** Slots that work off what waits, or have nothing to do. */
   let open = 0;
+  /** Of these, what wakes each that has nothing to do. */
+  const free: (() => void)[] = [];
   const consumers = new Map<Lane, Consumer>();
   let isPaused = false;
   const jobTime = createJobTime(clock);
@@ -96,33 +98,38 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
       return;
     }
     waiting.push(lane, held);
-    openSlots();
+    callSlot();
   }
 
-  /**
-   * As many as there is work for. One ticket per slot and not one per delivery: the limiter keeps its tickets in a linked list, in
-   * which a dead one that the garbage collector has moved to the old ones keeps all later ones alive.
-   */
-  function openSlots(): void {
-    for (let count = Math.min(waiting.size, slots.concurrency - open); count > 0; count--) {
+  /** One that is free, or a new one, takes what waits. A slot stays open when it has nothing to do: opening one is dear. */
+  function callSlot(): void {
+    const wake = free.pop();
+    if (wake !== undefined) wake();
+    else if (open < slots.concurrency) {
       open += 1;
       void slots(workOff);
     }
   }
 
-  /** Takes what is best at each moment, until nothing waits or there is a slot too many. */
+  /** Takes what is best at each moment, as long as it is not a slot too many. */
   async function workOff(): Promise<void> {
     while (open <= slots.concurrency) {
       while (gate.isClosed) await gate.opened();
-      if (isPaused || stopping.aborted) break;
-      const held = waiting.takeBest();
-      if (held === undefined) break;
-      const one = jobTime.began();
-      await begin(held);
-      jobTime.ended(one);
-      review();
+      const held = isPaused || stopping.aborted ? undefined : waiting.takeBest();
+      if (held === undefined) await new Promise<void>((resolve) => free.push(resolve));
+      else {
+        const one = jobTime.began();
+        await begin(held);
+        jobTime.ended(one);
+        review();
+      }
     }
     open -= 1;
+  }
+
+  /** Of what waits as much as slots are free for, after it was held back. */
+  function callSlots(): void {
+    for (let count = Math.min(waiting.size, slots.concurrency); count > 0; count--) callSlot();
   }
 
   /** Now and then, whenever there is an occasion: fast jobs need more in hand, slow ones must not be hoarded. */
@@ -243,11 +250,12 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
       log.info({ queue: name, isPaused: wish.isPaused, concurrency }, 'a queue is worked on as ordered');
       if (concurrency !== slots.concurrency) {
         slots.concurrency = concurrency;
+        for (const wake of free.splice(0)) wake(); // Some may have to close.
         const derived = prefetchFor(concurrency, measured);
         if (lanes.some((lane) => derived[lane] !== prefetch[lane])) prefetch = derived;
       }
       isPaused = wish.isPaused;
-      openSlots();
+      callSlots();
       void next(followInTheEnd);
     },
     dropWaiting(isUnwanted) {
