@@ -1,13 +1,19 @@
 /**
  * Where the span of the running handler is found: a context manager over AsyncLocalStorage, as the SDK's own, except that it
- * does nothing before the first span is made active. On Node 20 the first `run` makes every promise of the process dearer for
- * good; the SDK's exporter calls it without a span, and a `serve` makes none active at all.
+ * does nothing while no span is active. On Node 20 the first `run` makes every promise of the process dearer until `disable`; the SDK's exporter calls it without a span, and a `serve` makes none active at all.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Context, type ContextManager, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 
+const storage = new AsyncLocalStorage<Context>();
+
+/** No span is active any more, so promises cost again what they did. A handler that goes on all the same loses its span. */
+export function rest(): void {
+  storage.disable();
+}
+
+/** One for the process. */
 export function createContextManager(): ContextManager {
-  const storage = new AsyncLocalStorage<Context>();
   const manager: ContextManager = {
     active: () => storage.getStore() ?? ROOT_CONTEXT,
     with(context, run, self, ...given) {

@@ -2,6 +2,7 @@
 import { context, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Outcome } from '../job/outcome.js';
 import type { AttemptSpans } from '../worker/spans.js';
+import { rest } from './active-span.js';
 import type { Messaging } from './messaging.js';
 import { failedWith, jobAttributes } from './span-attributes.js';
 import { contextIn } from './trace-parent.js';
@@ -12,6 +13,7 @@ import { contextIn } from './trace-parent.js';
  * says "not sampled" would give every message a header table, the dearest part of a publish.
  */
 export function createAttemptSpans(tracer: Tracer, messaging: Messaging): AttemptSpans {
+  let underWay = 0;
   return {
     process(job) {
       const publisher = contextIn(job);
@@ -29,8 +31,13 @@ export function createAttemptSpans(tracer: Tracer, messaging: Messaging): Attemp
         });
       }
       return {
-        run: (begin) => context.with(within, begin),
+        run(begin) {
+          underWay += 1;
+          return context.with(within, begin);
+        },
         end(decision) {
+          underWay -= 1;
+          if (underWay === 0) rest();
           if (isSeen) {
             if (decision.kind === 'decided') tell(span, decision.outcome);
             else span.setAttribute('sluice.job.outcome', 'returned');
