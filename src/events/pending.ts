@@ -21,6 +21,10 @@ export interface Taken {
 
 export interface Pending {
   readonly size: number;
+  /** Enough for a whole batch. */
+  readonly isFull: boolean;
+  /** Somebody waits for one of them. */
+  readonly isAwaited: boolean;
   /** What was dropped for want of room, since the beginning: `started` and `progressed`, at last acceptances too. */
   readonly dropped: number;
   add(event: JobEvent, waiter?: Waiter): void;
@@ -41,6 +45,7 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
   const started = new Map<string, JobEvent>();
   const progressed = new Map<string, JobEvent>();
   let dropped = 0;
+  let waiters = 0;
 
   const size = (): number => firm.length + started.size + progressed.size;
 
@@ -82,6 +87,12 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
     get size() {
       return size();
     },
+    get isFull() {
+      return size() >= mostEvents;
+    },
+    get isAwaited() {
+      return waiters > 0;
+    },
     get dropped() {
       return dropped;
     },
@@ -94,6 +105,7 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
         return;
       }
       firm.push({ event, waiter });
+      if (waiter !== undefined) waiters++;
       // The end of an attempt says when it began.
       const begun = started.get(event.id);
       if (begun !== undefined && event.kind !== 'accepted' && orderOf(begun) <= orderOf(event))
@@ -102,12 +114,13 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
     take(onlyFirm) {
       const entries = takeFirm();
       const events = entries.map(({ event }) => event);
-      const waiters = entries.flatMap(({ waiter }) => waiter ?? []);
+      const taken = entries.flatMap(({ waiter }) => waiter ?? []);
+      waiters -= taken.length;
       if (!onlyFirm) {
         takeLoose(started, events);
         takeLoose(progressed, events);
       }
-      return { events, waiters };
+      return { events, waiters: taken };
     },
   };
 }

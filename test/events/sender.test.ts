@@ -88,29 +88,6 @@ describe('the sender of events', () => {
     expect(both.map(({ batch }) => batch.source)).to.have.members([source, laterSource]);
   });
 
-  it('sends what is said in one turn of the loop as one batch', async () => {
-    await sender.start();
-    const id = newId();
-    sender.tell(accepted(id));
-    sender.tell(started());
-    const { batch } = await channel.sentAs(1);
-    expect(batch).to.deep.include({ source, seq: 1, role: 'work', host: 'here 1', held: 3, isLast: false });
-    expect(batch.events).to.have.lengthOf(2);
-  });
-
-  it('gathers while a batch is on its way, and sends the next at its confirm', async () => {
-    await sender.start();
-    sender.tell(accepted());
-    const first = await channel.sentAs(1);
-    for (let n = 0; n < 5; n++) sender.tell(accepted());
-    await turn();
-    expect(channel.sent).to.have.lengthOf(1);
-    expect(sender.stats.pending).to.equal(6);
-    first.confirm();
-    expect((await channel.sentAs(2)).batch).to.deep.include({ seq: 2 });
-    expect(channel.sent[1]?.batch.events).to.have.lengthOf(5);
-  });
-
   it('resolves a record only once its batch is confirmed', async () => {
     await sender.start();
     const record = watch(sender.record(succeeded()));
