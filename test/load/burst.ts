@@ -102,14 +102,15 @@ the broker was killed at ${seconds(brokerKilledAtMs - burstAtMs)} and away for $
   return ledger.lost.length === 0 ? 0 : 1;
 }
 
-/** Until no queue of the topology holds a message, those of dead letters apart; gives up after STALL_MS. */
+/** Until no queue of the topology holds a job, dead letters apart; gives up after STALL_MS. No recorder runs, so events stay. */
 async function untilEmpty(broker: RabbitNode, prefix: string): Promise<void> {
   const giveUpAtMs = Date.now() + STALL_MS;
+  const apart = [`${prefix}.dead`, `${prefix}.recorder`];
   while (Date.now() < giveUpAtMs) {
     const queues = (await broker.rabbitmqctl('list_queues', '--silent', 'name', 'messages')).split('\n');
     const held = queues
       .map((line) => line.split('\t'))
-      .filter(([name = '']) => name.startsWith(`${prefix}.`) && name !== `${prefix}.dead`)
+      .filter(([name = '']) => name.startsWith(`${prefix}.`) && !apart.includes(name))
       .reduce((sum, [, messages]) => sum + Number(messages), 0);
     if (held === 0) return;
     await sleep(systemClock, 1000);
