@@ -16,18 +16,11 @@ import { findRabbitmq, startNode } from './support/rabbitmq.js';
 
 /** How long a finished run may take to end; what is left open then is a fault of a test or of the product. */
 const ENDING_MS = 10_000;
-/** Most tests wait for servers and processes, so two cores carry four. */
-const PROCESSES = 4;
+/** Most tests wait for servers and processes, so two cores carry three. */
+const PROCESSES = 3;
 /** What starts brokers and programs again and again begins first, so that no process is left alone with it at the end. */
-const slow = [
-  'test/system/',
-  'test/deploy/',
-  'test/load/',
-  'test/broker/rabbitmq/',
-  'test/operations/move',
-  'test/cli/move',
-];
-const SLOW_HANDS = 12;
+const slow = ['test/system/', 'test/load/', 'test/broker/rabbitmq/', 'test/operations/move', 'test/cli/move'];
+const SLOW_HANDS = 9;
 const QUICK_HANDS = 6;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
