@@ -28,7 +28,7 @@ export interface ExecutorOptions extends AttemptOptions {
 }
 
 /** A job in our hands; written only in this file. */
-export interface Held {
+export class Held {
   readonly key: string;
   readonly job: Job;
   /** The latest delivery of it: the one that is settled with its outcome. */
@@ -38,9 +38,31 @@ export interface Held {
   attempt: Attempt | undefined;
   /** Of its outcome, while that is not durable. */
   recording: Recording | undefined;
+  #isDone = false;
+  /** Made when it is first asked for, which is seldom. */
+  #settled: Promise<void> | undefined;
+  #resolve: (() => void) | undefined;
+
+  constructor(key: string, delivery: Delivery) {
+    this.key = key;
+    this.job = delivery.job;
+    this.delivery = delivery;
+  }
+
   /** Resolves when nothing more is to be done with it here. */
-  readonly settled: Promise<void>;
-  isDone(): void;
+  get settled(): Promise<void> {
+    this.#settled ??= this.#isDone
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#resolve = resolve;
+        });
+    return this.#settled;
+  }
+
+  isDone(): void {
+    this.#isDone = true;
+    this.#resolve?.();
+  }
 }
 
 export interface Executor {
@@ -158,7 +180,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         adopt(known, delivery);
         return { held: known, isNew: false };
       }
-      const held = new HeldJob(key, delivery);
+      const held = new Held(key, delivery);
       recent.hold(key, held);
       const verdict = recent.verdict(key);
       if (verdict !== undefined) conclude(held, verdict);
@@ -212,39 +234,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
 /** As long as the outcome of a job is remembered. */
 const isSettled: Verdict = { kind: 'settled' };
-
-class HeldJob implements Held {
-  readonly key: string;
-  readonly job: Job;
-  delivery: Delivery;
-  inSettlement: Delivery | undefined;
-  attempt: Attempt | undefined;
-  recording: Recording | undefined;
-  #isDone = false;
-  /** Made when it is first asked for, which is seldom. */
-  #settled: Promise<void> | undefined;
-  #resolve: (() => void) | undefined;
-
-  constructor(key: string, delivery: Delivery) {
-    this.key = key;
-    this.job = delivery.job;
-    this.delivery = delivery;
-  }
-
-  get settled(): Promise<void> {
-    this.#settled ??= this.#isDone
-      ? Promise.resolve()
-      : new Promise((resolve) => {
-          this.#resolve = resolve;
-        });
-    return this.#settled;
-  }
-
-  isDone(): void {
-    this.#isDone = true;
-    this.#resolve?.();
-  }
-}
 
 /** Counts taken slots per queue, and says when there is none. */
 function createActiveCount() {
