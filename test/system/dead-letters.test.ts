@@ -87,7 +87,7 @@ describe('50 jobs that died of two errors', () => {
     const well = await until<JobPage>('/v1/jobs?state=succeeded', ({ jobs }) => jobs.length === 30);
     expect(well.jobs.every(({ run, type }) => run === 2 && type === 'http.push')).to.equal(true);
 
-    const halted = await cli('dead', 'replay', '--group', throwing, '--json');
+    const halted = await cli('dead', 'replay', '--group', throwing, '--rate', '4', '--json');
     expect(halted.code, halted.err).to.equal(1);
     const end = JSON.parse(halted.out) as RedriveView;
     expect(end).to.include({ state: 'halted', matched: 20 });

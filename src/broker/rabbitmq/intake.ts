@@ -10,7 +10,7 @@ import type { Delivery } from '../broker.js';
 import { outgoingDead, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
 import { foundNoLane } from './letters.js';
 import type { Link } from './links.js';
-import type { Outgoing } from './publisher.js';
+import type { Outgoing, Sending } from './publisher.js';
 import { addressOf, DEAD_AFTER, SUSPECT_AFTER } from './topology.js';
 
 export interface Intake {
@@ -23,12 +23,15 @@ export interface Intake {
    * bindings after the queues of delay levels when it comes back from a kill, and a deleted queue is declared again a moment later.
    */
   rescue(message: Message, link: Link): boolean;
+  /** Some message has been published elsewhere and may not have been acked where it came from yet. */
+  isMoving(): boolean;
   undecodable(): number;
 }
 
 /** @param queues  those that there are */
 export function createIntake(settling: Settling, queues: readonly string[], clock: Clock, log: Log): Intake {
   let undecodable = 0;
+  const underWay = new Set<Sending>();
 
   /**
    * Publishes it elsewhere, confirmed, and only then acks it here. Lost on the way, it simply comes again. What cannot be
@@ -36,15 +39,24 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
    */
   async function move(message: Message, outgoing: Outgoing, link: Link): Promise<void> {
     const sending = settling.publisher.sendPatiently(outgoing);
-    link.onLost.add(sending.withdraw);
-    const isSent = await sending.done.then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Invalid) return false;
-        throw error;
-      },
-    );
-    link.onLost.delete(sending.withdraw);
+    underWay.add(sending);
+    const lost = (): void => {
+      underWay.delete(sending);
+      sending.withdraw();
+    };
+    link.onLost.add(lost);
+    const isSent = await sending.done
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof Invalid) return false;
+          throw error;
+        },
+      )
+      .finally(() => {
+        link.onLost.delete(lost);
+        underWay.delete(sending);
+      });
     link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
     settling.afterWrite();
   }
@@ -146,6 +158,7 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
       );
       return true;
     },
+    isMoving: () => underWay.size > 0,
     undecodable: () => undecodable,
   };
 }

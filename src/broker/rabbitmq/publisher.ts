@@ -30,14 +30,20 @@ export interface PublisherOptions {
   readonly channelLost: (reason: string) => void;
 }
 
+export interface Sending {
+  readonly done: Promise<void>;
+  /** Takes it back; then `done` never settles. */
+  withdraw(): void;
+}
+
 export interface Publisher {
   attach(model: ChannelModel): Promise<void>;
   detach(): void;
   block(isBlocked: boolean): void;
   /** Gives up after the timeout. @throws as `Broker.publish` */
   send(outgoing: Outgoing): Promise<void>;
-  /** Holds on through outages, alarms and refusals until it is confirmed; `withdraw` takes it back (then `done` never settles). */
-  sendPatiently(outgoing: Outgoing): { readonly done: Promise<void>; withdraw(): void };
+  /** Holds on through outages, alarms and refusals until it is confirmed. */
+  sendPatiently(outgoing: Outgoing): Sending;
   /** Resolves when nothing is unconfirmed, or after `limitMs`; what is left then is an unknown outcome. Sends nothing new afterwards. */
   close(limitMs: number): Promise<void>;
   unconfirmed(): number;

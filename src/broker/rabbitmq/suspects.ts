@@ -42,6 +42,8 @@ export function createSuspects(names: Names, intake: Intake, links: Links, log: 
       link = undefined;
     },
     async take(queues) {
+      // A killer that is taken before it is acked in its lane would come again from there too, and double with every crash.
+      if (intake.isMoving()) return undefined;
       turn += 1;
       try {
         const via = await open();

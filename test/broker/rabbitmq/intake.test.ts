@@ -13,6 +13,25 @@ const notAJob = {
   properties: { headers: {} },
 } as unknown as Message;
 
+/** An intake whose publishes end as the test decides, and one channel. */
+function setup(done: Promise<void>, { log = createLog('silent'), ack = () => {} } = {}) {
+  const channel = Object.assign(new EventEmitter(), { ack });
+  const intake = createIntake(
+    {
+      names: describeTopology('t', ['default']).names,
+      publisher: { sendPatiently: () => ({ done, withdraw() {} }) } as never,
+      routeOf: () => ({ exchange: '', key: '' }),
+      afterWrite() {},
+    },
+    ['default'],
+    systemClock,
+    log,
+  );
+  const link = createLinks(systemClock).follow(channel as unknown as Channel);
+  const take = () => expect(intake.fromLane(notAJob, 'default', 'normal', link)).to.equal(undefined);
+  return { intake, channel, take };
+}
+
 describe('a message that is to be moved', () => {
   it('is left to come again when its channel is closing, and the process lives on', async () => {
     let tell = (_message: string): void => {};
@@ -26,24 +45,37 @@ describe('a message that is to be moved', () => {
         if (message.includes('could not')) tell(message);
       },
     };
-    const channel = Object.assign(new EventEmitter(), {
+    const { take } = setup(Promise.resolve(), {
+      log,
       ack() {
         throw new Error('Channel closing'); // As amqplib does between a close and its answer.
       },
     });
-    const intake = createIntake(
-      {
-        names: describeTopology('t', ['default']).names,
-        publisher: { sendPatiently: () => ({ done: Promise.resolve(), withdraw() {} }) } as never,
-        routeOf: () => ({ exchange: '', key: '' }),
-        afterWrite() {},
-      },
-      ['default'],
-      systemClock,
-      log,
-    );
-    const link = createLinks(systemClock).follow(channel as unknown as Channel);
-    expect(intake.fromLane(notAJob, 'default', 'normal', link)).to.equal(undefined);
+    take();
     expect(await told).to.include('comes again');
+  });
+
+  it('is known to be under way until it is acked where it came from', async () => {
+    let confirm = (): void => {};
+    const sent = new Promise<void>((resolve) => {
+      confirm = resolve;
+    });
+    let acked = (): void => {};
+    const ack = new Promise<boolean>((resolve) => {
+      acked = () => resolve(intake.isMoving());
+    });
+    const { intake, take } = setup(sent, { ack: () => acked() });
+    take();
+    expect(intake.isMoving()).to.equal(true);
+    confirm();
+    await ack;
+    expect(intake.isMoving()).to.equal(false);
+  });
+
+  it('is under way no longer once its channel is gone', () => {
+    const { intake, channel, take } = setup(new Promise(() => {}));
+    take();
+    channel.emit('close');
+    expect(intake.isMoving()).to.equal(false);
   });
 });
