@@ -1,8 +1,9 @@
-/** The tables of the README that are held against the code. `npx tsx test/docs-tables.ts` writes them anew. */
+/** The tables of the README that are held against the code and against what was measured. `npx tsx test/docs-tables.ts` writes them anew. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorStatus } from '../src/api/contract.js';
 import { settingsTable } from '../src/config/settings.js';
+import { resultsTable } from './load/results.js';
 
 export const readmePath = fileURLToPath(new URL('../README.md', import.meta.url));
 
@@ -10,6 +11,7 @@ export const readmePath = fileURLToPath(new URL('../README.md', import.meta.url)
 export const tables: Readonly<Record<string, () => string>> = {
   settings: settingsTable,
   'error-codes': errorCodesTable,
+  bench: resultsTable,
 };
 
 /** The codes of an error answer, by status. */

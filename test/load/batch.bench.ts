@@ -2,6 +2,7 @@
 import { BATCH, laneOf, payload, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { end, startProgram, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
+import { startMeter } from './usage.js';
 
 const WARM_UP = 5;
 /** As many batches on their way as keep both the server and the broker busy. */
@@ -15,11 +16,13 @@ export async function benchBatch(plan: RabbitPlan): Promise<Comparison[]> {
   const results: Record<'single' | 'pair' | 'theirs', Sample[]> = { single: [], pair: [], theirs: [] };
 
   const measureOurs = async (atOnce: number): Promise<Sample> => {
+    const meter = startMeter([serve.process.pid]);
     const startMs = performance.now();
     await sendBatches(serve.url, batches, atOnce);
     const perSecond = (batches * BATCH * 1000) / (performance.now() - startMs);
+    const usage = meter(batches * BATCH);
     await broker.purge(laneOf(place));
-    return { perSecond };
+    return { perSecond, usage };
   };
   const measureTheirs = async (): Promise<Sample> => {
     const publisher = await startProgram('reference-publisher.ts', {

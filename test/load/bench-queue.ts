@@ -1,6 +1,8 @@
 /** The bench's own look at the broker: queues are emptied between rounds, and watched while they drain. */
 import amqp, { type Channel } from 'amqplib';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
+import type { Sample } from './report.js';
+import { startMeter } from './usage.js';
 
 export interface BenchBroker {
   purge(queue: string): Promise<void>;
@@ -24,7 +26,7 @@ export async function connectBench(url: string): Promise<BenchBroker> {
 const POLL_MS = 10;
 
 /**
- * Messages per second between 90 % and 10 % of what the queue held: the start of the consumer and the last prefetched
+ * Messages per second, and what each costs, between 90 % and 10 % of what the queue held: the start of the consumer and the last prefetched
  * ones are left out, for every consumer alike.
  * @param readDepth  how many are left
  */
@@ -32,13 +34,18 @@ export async function drainRate(
   readDepth: () => Promise<number>,
   held: number,
   pollMs = POLL_MS,
-): Promise<number> {
-  let from: { readonly atMs: number; readonly depth: number } | undefined;
+): Promise<Sample> {
+  let from:
+    | { readonly atMs: number; readonly depth: number; readonly meter: ReturnType<typeof startMeter> }
+    | undefined;
   for (;;) {
     const depth = await readDepth();
     const atMs = performance.now();
-    if (from !== undefined && depth <= held * 0.1) return ((from.depth - depth) * 1000) / (atMs - from.atMs);
-    if (from === undefined && depth <= held * 0.9) from = { atMs, depth };
+    if (from !== undefined && depth <= held * 0.1) {
+      const drained = from.depth - depth;
+      return { perSecond: (drained * 1000) / (atMs - from.atMs), usage: from.meter(drained) };
+    }
+    if (from === undefined && depth <= held * 0.9) from = { atMs, depth, meter: startMeter() };
     await sleep(systemClock, pollMs);
   }
 }

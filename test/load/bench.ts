@@ -1,4 +1,7 @@
-/** `npm run bench [-- ingestion batch drain recording tracing embedded --rounds 3 --seconds 5 --jobs 50000]`: ours beside the references of design.md 11, in one run. */
+/**
+ * `npm run bench [-- ingestion batch drain recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
+ * references of design.md 11, in one run. `--keep` writes what was measured to results.json and results.svg beside this file.
+ */
 import { parseArgs } from 'node:util';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { startNode } from '../support/rabbitmq.js';
@@ -9,9 +12,10 @@ import { benchDrain } from './drain.bench.js';
 import { benchEmbedded } from './embedded.bench.js';
 import { generator } from './http-load.js';
 import { benchIngestion } from './ingestion.bench.js';
-import { prepare } from './product.js';
+import { type Place, prepare } from './product.js';
 import { benchRecording } from './recording.bench.js';
-import { type Comparison, table } from './report.js';
+import { type Comparison, costTable, table } from './report.js';
+import { keep, type Made } from './results.js';
 import { benchTracing } from './tracing.bench.js';
 
 const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparison[]>>> = {
@@ -29,9 +33,10 @@ const known = [...Object.keys(onRabbitmq), ...Object.keys(onItsOwn)];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     jobs: { type: 'string', default: '50000' },
+    keep: { type: 'boolean' },
   },
 });
 const names = positionals.length > 0 ? positionals : known;
@@ -39,11 +44,11 @@ const numbers = [values.rounds, values.seconds, values.jobs].map(Number);
 const unknown = names.filter((name) => !known.includes(name));
 if (unknown.length > 0 || numbers.some((number) => !Number.isSafeInteger(number) || number < 1)) {
   process.stderr.write(
-    `usage: npm run bench -- [${known.join('] [')}] [--rounds 3] [--seconds 5] [--jobs 50000]\n`,
+    `usage: npm run bench -- [${known.join('] [')}] [--rounds 5] [--seconds 5] [--jobs 50000] [--keep]\n`,
   );
   process.exit(2);
 }
-const [rounds = 3, seconds = 5, jobs = 50_000] = numbers;
+const [rounds = 5, seconds = 5, jobs = 50_000] = numbers;
 
 const givenUrl = process.env['TEST_AMQP_URL'];
 const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
@@ -53,32 +58,40 @@ prepare({
   postgres: names.includes('recording'),
 });
 
-const notes: string[] = [];
-const plan: Plan = {
-  rounds,
-  seconds,
-  jobs,
-  progress: (text) => void process.stderr.write(`${text}\n`),
-  note: (text) => void notes.push(text),
-};
-const comparisons = needsRabbitmq ? await compareOnRabbitmq() : [];
-for (const name of names) comparisons.push(...((await onItsOwn[name]?.(plan)) ?? []));
-process.stdout.write(`\n${[table(comparisons), ...notes].join('\n\n')}\n
+const made = new Map<string, Made>();
+const node = needsRabbitmq && !givenUrl ? await startNode() : undefined;
+try {
+  const place = { amqpUrl: givenUrl ?? node?.url ?? '', prefix: randomPrefix() };
+  for (const name of names) {
+    const notes: string[] = [];
+    const plan: Plan = {
+      rounds,
+      seconds,
+      jobs,
+      progress: (text) => void process.stderr.write(`${text}\n`),
+      note: (text) => void notes.push(text),
+    };
+    const comparisons = (await onItsOwn[name]?.(plan)) ?? (await onBroker(name, plan, place));
+    made.set(name, { comparisons, notes });
+  }
+} finally {
+  await node?.remove();
+}
+const all = [...made.values()];
+const comparisons = all.flatMap((one) => one.comparisons);
+const parts = [table(comparisons), ...all.flatMap(({ notes }) => notes), costTable(comparisons)];
+process.stdout.write(`\n${parts.filter((part) => part !== '').join('\n\n')}\n
 Medians of ${rounds} alternating rounds; the ratio is the median of each round's own. Load by ${generator}; services, references and the
 servers they use share this machine, so read the ratios, not the rates.\n`);
+if (values.keep === true) keep(made, new Date());
 
-async function compareOnRabbitmq(): Promise<Comparison[]> {
-  const node = givenUrl ? undefined : await startNode();
-  const place = { amqpUrl: givenUrl ?? node?.url ?? '', prefix: randomPrefix() };
+async function onBroker(name: string, plan: Plan, place: Place): Promise<Comparison[]> {
   const broker = await connectBench(place.amqpUrl);
-  const found: Comparison[] = [];
   try {
-    for (const name of names) found.push(...((await onRabbitmq[name]?.({ ...plan, place, broker })) ?? []));
-    return found;
+    return (await onRabbitmq[name]?.({ ...plan, place, broker })) ?? [];
   } finally {
     await broker.remove(`${place.prefix}.raw`);
     await broker.close();
     await cleanPrefix(place.amqpUrl, place.prefix);
-    await node?.remove();
   }
 }

@@ -23,14 +23,14 @@ export async function benchDrain(plan: RabbitPlan): Promise<Comparison[]> {
     await fill();
     const rate = drainRate(() => broker.depth(queue), batches * BATCH);
     const work = await startRole('work', place, { WORKER_CONCURRENCY: String(CONCURRENCY) });
-    ours.push({ perSecond: await rate });
+    ours.push(await rate);
     await end(work.process);
   };
   const measureTheirs = async (): Promise<void> => {
     await fill();
     const rate = drainRate(() => broker.depth(queue), batches * BATCH);
     const consumer = await startProgram('reference-consumer.ts', { AMQP_URL: place.amqpUrl, QUEUE: queue });
-    theirs.push({ perSecond: await rate });
+    theirs.push(await rate);
     await end(consumer);
   };
   for (let round = 0; round < rounds; round++) {

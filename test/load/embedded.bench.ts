@@ -7,11 +7,12 @@ import { freePort } from '../support/free-port.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { BATCH, job, type Plan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
-import { type LoadResult, runLoad } from './http-load.js';
-import { end, startEmbedded, startProgram } from './product.js';
+import { runLoad } from './http-load.js';
+import { end, type RunningRole, startEmbedded, startProgram } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { median } from './report.js';
 import { completed as completedAt, scrape } from './scrape.js';
+import { startMeter } from './usage.js';
 
 const CONNECTIONS = 64;
 const CONCURRENCY = 100;
@@ -59,10 +60,9 @@ async function benchSubmit({ plan, redis, queue, newFolder }: Bench): Promise<Co
   const peer = await startPeer(redis);
   const ours: Sample[] = [];
   const theirs: Sample[] = [];
-  const measureOurs = (forSeconds: number): Promise<LoadResult> =>
-    load('sluice start', serve.url, forSeconds);
-  const measureTheirs = async (forSeconds: number): Promise<LoadResult> => {
-    const result = await load('BullMQ', peer.url, forSeconds);
+  const measureOurs = (forSeconds: number): Promise<Sample> => load('sluice start', serve, forSeconds);
+  const measureTheirs = async (forSeconds: number): Promise<Sample> => {
+    const result = await load('BullMQ', peer, forSeconds);
     await queue.obliterate({ force: true });
     return result;
   };
@@ -86,19 +86,19 @@ async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Com
   const held = batches * BATCH;
   const ours: Sample[] = [];
   const theirs: Sample[] = [];
-  const measureOurs = async (): Promise<number> => {
+  const measureOurs = async (): Promise<Sample> => {
     const folder = await newFolder();
     const filling = await startEmbedded(folder, idle);
     await sendBatches(filling.url, batches, 2);
     await end(filling.process);
     const work = await startEmbedded(folder, busy);
     const readDepth = async (): Promise<number> => held - (await completedAt(work.url));
-    const perSecond = await drainRate(readDepth, held, POLL_MS);
+    const sample = await drainRate(readDepth, held, POLL_MS);
     await end(work.process);
     await rm(folder, { recursive: true });
-    return perSecond;
+    return sample;
   };
-  const measureTheirs = async (): Promise<number> => {
+  const measureTheirs = async (): Promise<Sample> => {
     const batch = Array.from({ length: BATCH }, () => ({
       name: job.type,
       data: job.payload,
@@ -111,14 +111,14 @@ async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Com
       QUEUE,
       CONCURRENCY: String(CONCURRENCY),
     });
-    const perSecond = await drainRate(readDepth, held, POLL_MS);
+    const sample = await drainRate(readDepth, held, POLL_MS);
     await end(worker);
     await queue.obliterate({ force: true });
-    return perSecond;
+    return sample;
   };
   await inTurns(plan.rounds, [
-    async () => ours.push({ perSecond: await measureOurs() }),
-    async () => theirs.push({ perSecond: await measureTheirs() }),
+    async () => ours.push(await measureOurs()),
+    async () => theirs.push(await measureTheirs()),
     async (round) => plan.progress(told('embedded drain', round, ours, theirs)),
   ]);
   const what = `embedded: drain, no-op handler, concurrency ${CONCURRENCY}`;
@@ -141,7 +141,7 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
     // Each reading begins the histogram of the event-loop delay anew.
     const before = await completedAt(serve.url);
     const startMs = performance.now();
-    const { perSecond: accepted } = await load('sluice start', serve.url, forSeconds);
+    const { perSecond: accepted } = await load('sluice start', serve, forSeconds);
     const after = await scrape(serve.url);
     const tookMs = performance.now() - startMs;
     const completed = (((after.get('sluice_jobs_completed_total') ?? 0) - before) * 1000) / tookMs;
@@ -156,7 +156,7 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
   const measureTheirs = async (forSeconds: number): Promise<Both> => {
     const before = await readPeer();
     const startMs = performance.now();
-    const { perSecond: accepted } = await load('BullMQ', peer.url, forSeconds);
+    const { perSecond: accepted } = await load('BullMQ', peer, forSeconds);
     const after = await readPeer();
     const completed = ((after.completed - before.completed) * 1000) / (performance.now() - startMs);
     return { accepted, completed, delayMs: after.p99Ms };
@@ -194,11 +194,12 @@ async function startPeer(redis: RedisServer, concurrency?: number) {
   return { url: `http://127.0.0.1:${port}`, process };
 }
 
-async function load(name: string, url: string, seconds: number): Promise<LoadResult> {
+async function load(name: string, { url, process: program }: RunningRole, seconds: number): Promise<Sample> {
   const body = JSON.stringify(job);
+  const meter = startMeter([program.pid]);
   const result = await runLoad({ url: `${url}/v1/jobs`, body, connections: CONNECTIONS, seconds });
   if (result.faults > 0) throw new Error(`${name}: ${result.faults} requests failed`);
-  return result;
+  return { ...result, usage: meter(result.answers) };
 }
 
 /** Two measures, every other round the second first; what comes after them is last in each. */

@@ -11,6 +11,9 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
+  /** Answers that were counted. */
+  readonly answers: number;
   /** Answers other than 2xx, and connections that failed. */
   readonly faults: number;
 }
@@ -36,7 +39,7 @@ async function runWrk({ url, body, connections, seconds }: Load): Promise<LoadRe
     const long = `[==[${body}]==]`;
     await writeFile(
       script,
-      `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = ${long}\n`,
+      `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = ${long}\n${tellOfTail}`,
     );
     const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, url];
     return parseWrk((await promisify(execFile)('wrk', args)).stdout);
@@ -45,7 +48,11 @@ async function runWrk({ url, body, connections, seconds }: Load): Promise<LoadRe
   }
 }
 
-/** @param report  what `wrk --latency` prints */
+/** The report itself ends with the 99th percentile; here it is in us. */
+const tellOfTail =
+  'done = function(_, latency) print(string.format("  99.9%% %.0fus", latency:percentile(99.9))) end\n';
+
+/** @param report  what `wrk --latency` prints, and the script above */
 export function parseWrk(report: string): LoadResult {
   const find = (pattern: RegExp): string => {
     const found = pattern.exec(report)?.[1];
@@ -59,6 +66,8 @@ export function parseWrk(report: string): LoadResult {
     perSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)),
     p50Ms: toMs(find(/50%\s+([\d.]+\w+)/)),
     p99Ms: toMs(find(/99%\s+([\d.]+\w+)/)),
+    p999Ms: toMs(find(/99\.9%\s+([\d.]+\w+)/)),
+    answers: Number(find(/(\d+) requests in/)),
     faults: faults.reduce((sum, [, answers, sockets]) => sum + Number(answers ?? sockets), 0),
   };
 }
@@ -105,5 +114,12 @@ async function runUndici({ url, body, connections, seconds }: Load): Promise<Loa
   const elapsedMs = performance.now() - startMs;
   await pool.close();
   const atMs = (percentile: number): number => latencies.getValueAtPercentile(percentile) / 1000;
-  return { perSecond: (answers * 1000) / elapsedMs, p50Ms: atMs(50), p99Ms: atMs(99), faults };
+  return {
+    perSecond: (answers * 1000) / elapsedMs,
+    p50Ms: atMs(50),
+    p99Ms: atMs(99),
+    p999Ms: atMs(99.9),
+    answers,
+    faults,
+  };
 }

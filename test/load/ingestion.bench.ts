@@ -1,18 +1,20 @@
 /** `POST /v1/jobs` against the same Koa route without a broker, and with a raw confirmed publish. */
 import { freePort } from '../support/free-port.js';
 import { job, laneOf, type RabbitPlan } from './bench-plan.js';
-import { type LoadResult, runLoad } from './http-load.js';
+import { runLoad } from './http-load.js';
 import { end, startProgram, startRole } from './product.js';
-import type { Comparison } from './report.js';
+import type { Comparison, Sample } from './report.js';
+import { startMeter } from './usage.js';
 
 const CONNECTIONS = 64;
 const WARM_UP_S = 2;
 
 interface Side {
   readonly name: string;
+  readonly pid: number;
   readonly url: string;
   readonly queue?: string;
-  readonly samples: LoadResult[];
+  readonly samples: Sample[];
 }
 
 export async function benchIngestion(plan: RabbitPlan): Promise<Comparison[]> {
@@ -26,27 +28,41 @@ export async function benchIngestion(plan: RabbitPlan): Promise<Comparison[]> {
     AMQP_URL: place.amqpUrl,
     QUEUE: rawQueue,
   });
-  const ours: Side = { name: 'sluice serve', url: serve.url, queue: laneOf(place), samples: [] };
-  const withoutBroker: Side = { name: 'koa alone', url: `http://127.0.0.1:${ports[0]}`, samples: [] };
+  const ours: Side = {
+    name: 'sluice serve',
+    pid: serve.process.pid,
+    url: serve.url,
+    queue: laneOf(place),
+    samples: [],
+  };
+  const withoutBroker: Side = {
+    name: 'koa alone',
+    pid: bare.pid,
+    url: `http://127.0.0.1:${ports[0]}`,
+    samples: [],
+  };
   const withPublish: Side = {
     name: 'koa + amqplib',
+    pid: raw.pid,
     url: `http://127.0.0.1:${ports[1]}`,
     queue: rawQueue,
     samples: [],
   };
   const sides = [ours, withoutBroker, withPublish];
 
-  const measure = async (side: Side, forSeconds: number): Promise<LoadResult> => {
+  const measure = async (side: Side, forSeconds: number): Promise<Sample> => {
     const load = {
       url: `${side.url}/v1/jobs`,
       body: JSON.stringify(job),
       connections: CONNECTIONS,
       seconds: forSeconds,
     };
+    const meter = startMeter([side.pid]);
     const result = await runLoad(load);
+    const usage = meter(result.answers);
     if (side.queue !== undefined) await broker.purge(side.queue);
     if (result.faults > 0) throw new Error(`${side.name}: ${result.faults} requests failed`);
-    return result;
+    return { ...result, usage };
   };
   try {
     for (const side of sides) await measure(side, WARM_UP_S);

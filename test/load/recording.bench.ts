@@ -11,10 +11,11 @@ import { type PostgresServer, startPostgres } from '../support/postgres.js';
 import { BATCH, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { runLoad } from './http-load.js';
-import { end, launchRecorder, startMeasured } from './product.js';
+import { end, launchRecorder, type RunningRole, startMeasured } from './product.js';
 import { recorderRate } from './recorder-alone.js';
 import { type Comparison, median, type Sample } from './report.js';
 import { completed } from './scrape.js';
+import { startMeter } from './usage.js';
 
 const CONNECTIONS = 64;
 const CONCURRENCY = 100;
@@ -101,7 +102,7 @@ async function ingestionOnRabbitmq({ plan, postgres }: Bench, isRecorded: boolea
   const recorder = isRecorded ? await launchRecorder(settings) : undefined;
   const serve = await startMeasured('serve', isRecorded, settings);
   try {
-    return await loaded(serve.url, plan.seconds);
+    return await loaded(serve, plan.seconds);
   } finally {
     await end(serve.process);
     if (recorder !== undefined) await end(recorder.process);
@@ -129,14 +130,14 @@ async function drainOnRabbitmq(
   // What it has to record of the acceptances is no cost of the drain.
   if (recorder !== undefined) await untilRecorded(plan);
   // Watched from before the start; together, so that a start that fails ends the watching, too.
-  const [perSecond, work] = await Promise.all([
+  const [sample, work] = await Promise.all([
     drainRate(() => broker.depth(laneOf(place)), batches * BATCH),
     startMeasured('work', isRecorded, { ...settings, ...busy }),
   ]);
   await end(work.process);
   if (recorder !== undefined) await end(recorder.process);
   await broker.purge(`${place.prefix}.recorder`);
-  return { perSecond };
+  return sample;
 }
 
 /** All that is told so far; but for the few batches that a recorder has in hand. */
@@ -147,7 +148,7 @@ async function untilRecorded({ broker, place }: RabbitPlan): Promise<void> {
 async function ingestionEmbedded({ plan, newFolder }: Bench, isRecorded: boolean): Promise<Sample> {
   const serve = await startMeasured('start', isRecorded, { ...idle, DATA_DIR: await newFolder() });
   try {
-    return await loaded(serve.url, plan.seconds);
+    return await loaded(serve, plan.seconds);
   } finally {
     await end(serve.process);
   }
@@ -161,17 +162,19 @@ async function drainEmbedded({ plan, newFolder }: Bench, isRecorded: boolean): P
   await end(filling.process);
   const work = await startMeasured('start', isRecorded, { ...busy, ...settings });
   const held = batches * BATCH;
-  const perSecond = await drainRate(async () => held - (await completed(work.url)), held, POLL_MS);
+  const sample = await drainRate(async () => held - (await completed(work.url)), held, POLL_MS);
   await end(work.process);
-  return { perSecond };
+  return sample;
 }
 
-async function loaded(url: string, seconds: number): Promise<Sample> {
+async function loaded({ url }: RunningRole, seconds: number): Promise<Sample> {
   const load = { url: `${url}/v1/jobs`, body: JSON.stringify(job), connections: CONNECTIONS };
   await runLoad({ ...load, seconds: WARM_UP_S });
+  // The recorder, where there is one, is a part of the cost.
+  const meter = startMeter();
   const result = await runLoad({ ...load, seconds });
   if (result.faults > 0) throw new Error(`${result.faults} requests failed`);
-  return result;
+  return { ...result, usage: meter(result.answers) };
 }
 
 async function benchAlone({ plan, postgres, newFolder }: Bench): Promise<void> {

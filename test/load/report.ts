@@ -1,9 +1,12 @@
-/** What a bench measured, and the table that compares it. */
+/** What a bench measured, and the tables that compare it. */
+import type { Usage } from './usage.js';
 
 export interface Sample {
   readonly perSecond: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  readonly p999Ms?: number;
+  readonly usage?: Usage | undefined;
 }
 
 export interface Comparison {
@@ -31,18 +34,8 @@ export function ratio({ ours, theirs }: Comparison): number {
   return median(ours.map((sample, round) => sample.perSecond / (theirs[round]?.perSecond ?? Number.NaN)));
 }
 
+/** Rates, latencies and ratios. */
 export function table(comparisons: readonly Comparison[]): string {
-  const head = [
-    'what',
-    'ours/s',
-    'p50/p99 ms',
-    'reference',
-    'reference/s',
-    'p50/p99 ms',
-    'ratio',
-    'goal',
-    '',
-  ];
   const rows = comparisons.map((comparison) => {
     const { what, unit, reference, goal, ours, theirs } = comparison;
     const reached = ratio(comparison);
@@ -58,8 +51,33 @@ export function table(comparisons: readonly Comparison[]): string {
       reached >= goal ? 'reached' : 'not reached',
     ];
   });
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const times = 'p50/p99/p99.9 ms';
+  return aligned([
+    ['what', 'ours/s', times, 'reference', 'reference/s', times, 'ratio', 'goal', ''],
+    ...rows,
+  ]);
+}
+
+/** What each job or request costs; of those comparisons whose usage was measured. */
+export function costTable(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.flatMap(({ what, unit, reference, ours, theirs }) => {
+    const [we, they] = [costOf(ours), costOf(theirs)];
+    return we === undefined || they === undefined ? [] : [[`${what} (${unit})`, ...we, reference, ...they]];
+  });
+  if (rows.length === 0) return '';
+  const cost = ['own us', 'servers us', 'MB'];
+  return aligned([['CPU time of each, and memory', ...cost, 'reference', ...cost], ...rows]);
+}
+
+function costOf(samples: readonly Sample[]): string[] | undefined {
+  const usages = samples.flatMap(({ usage }) => usage ?? []);
+  if (usages.length === 0) return undefined;
+  const of = (pick: (usage: Usage) => number): string => Math.round(median(usages.map(pick))).toString();
+  return [of(({ ownUs }) => ownUs), of(({ serversUs }) => serversUs), of((usage) => usage.residentMb)];
+}
+
+function aligned(all: readonly (readonly string[])[]): string {
+  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all
     .map((row) =>
       row
@@ -79,6 +97,6 @@ function latency(samples: readonly Sample[]): string {
     const values = samples.map(pick).filter((value) => value !== undefined);
     return values.length === 0 ? '' : median(values).toFixed(1);
   };
-  const [p50, p99] = [of((sample) => sample.p50Ms), of((sample) => sample.p99Ms)];
-  return p50 === '' ? '-' : `${p50} / ${p99}`;
+  const found = [of((sample) => sample.p50Ms), of((sample) => sample.p99Ms), of((sample) => sample.p999Ms)];
+  return found.filter((text) => text !== '').join(' / ') || '-';
 }

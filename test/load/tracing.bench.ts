@@ -76,9 +76,9 @@ async function compareDrain(plan: RabbitPlan, traced: Settings): Promise<Compari
     await end(serve.process);
     const rate = drainRate(() => broker.depth(queue), batches * BATCH);
     const work = await startRole('work', place, { ...settings, WORKER_CONCURRENCY: CONCURRENCY });
-    const perSecond = await rate;
+    const sample = await rate;
     await end(work.process);
-    return { perSecond };
+    return sample;
   }
 
   const withTraces: Sample[] = [];
