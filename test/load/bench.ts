@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- ingestion batch drain recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
+ * `npm run bench [-- ingestion batch drain peers recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
  * references of design.md 11, in one run. `--keep` writes what was measured to results.json and results.svg beside this file.
  */
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { benchDrain } from './drain.bench.js';
 import { benchEmbedded } from './embedded.bench.js';
 import { generator } from './http-load.js';
 import { benchIngestion } from './ingestion.bench.js';
+import { benchPeers } from './peers.bench.js';
 import { type Place, prepare } from './product.js';
 import { benchRecording } from './recording.bench.js';
 import { type Comparison, costTable, table } from './report.js';
@@ -22,6 +23,7 @@ const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparis
   ingestion: benchIngestion,
   batch: benchBatch,
   drain: benchDrain,
+  peers: benchPeers,
   recording: benchRecording,
   tracing: benchTracing,
 };
@@ -54,8 +56,8 @@ const givenUrl = process.env['TEST_AMQP_URL'];
 const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
 prepare({
   rabbitmq: needsRabbitmq && !givenUrl,
-  redis: names.includes('embedded'),
-  postgres: names.includes('recording'),
+  redis: names.some((name) => name === 'embedded' || name === 'peers'),
+  postgres: names.some((name) => name === 'recording' || name === 'peers'),
 });
 
 const made = new Map<string, Made>();

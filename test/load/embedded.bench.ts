@@ -2,13 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Queue } from 'bullmq';
-import { freePort } from '../support/free-port.js';
-import { type RedisServer, startRedis } from '../support/redis.js';
 import { BATCH, job, type Plan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { runLoad } from './http-load.js';
-import { end, type RunningRole, startEmbedded, startProgram } from './product.js';
+import { type Peer, startBullmq } from './peers.js';
+import { end, type RunningRole, startEmbedded } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { median } from './report.js';
 import { completed as completedAt, scrape } from './scrape.js';
@@ -19,51 +17,46 @@ const CONCURRENCY = 100;
 const WARM_UP_S = 2;
 /** Reading how far it is takes from the one who answers. */
 const POLL_MS = 50;
-const QUEUE = 'bench';
 const DELAY_GOAL_MS = 20;
 /** Works on a queue that stays empty, so that the jobs lie. */
 const idle = { QUEUES: 'idle', WORKER_QUEUES: 'idle:1' };
 const busy = { WORKER_CONCURRENCY: String(CONCURRENCY) };
-const reference = 'BullMQ, Redis AOF everysec';
 
 interface Bench {
   readonly plan: Plan;
-  readonly redis: RedisServer;
-  readonly queue: Queue;
+  readonly peer: Peer;
   /** A new, empty DATA_DIR. */
   newFolder(): Promise<string>;
 }
 
 export async function benchEmbedded(plan: Plan): Promise<Comparison[]> {
   const folders: string[] = [];
-  const redis = await startRedis();
-  const queue = new Queue(QUEUE, { connection: { host: '127.0.0.1', port: redis.port } });
+  const peer = await startBullmq();
   const newFolder = async (): Promise<string> => {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
     folders.push(folder);
     return folder;
   };
-  const bench: Bench = { plan, redis, queue, newFolder };
+  const bench: Bench = { plan, peer, newFolder };
   try {
     const comparisons = [await benchSubmit(bench), await benchDrain(bench)];
     await benchBoth(bench);
     return comparisons;
   } finally {
-    await queue.close();
-    await redis.remove();
+    await peer.remove();
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   }
 }
 
-async function benchSubmit({ plan, redis, queue, newFolder }: Bench): Promise<Comparison> {
+async function benchSubmit({ plan, peer, newFolder }: Bench): Promise<Comparison> {
   const serve = await startEmbedded(await newFolder(), idle);
-  const peer = await startPeer(redis);
+  const server = await peer.startServer();
   const ours: Sample[] = [];
   const theirs: Sample[] = [];
   const measureOurs = (forSeconds: number): Promise<Sample> => load('sluice start', serve, forSeconds);
   const measureTheirs = async (forSeconds: number): Promise<Sample> => {
-    const result = await load('BullMQ', peer, forSeconds);
-    await queue.obliterate({ force: true });
+    const result = await load('BullMQ', server, forSeconds);
+    await peer.empty();
     return result;
   };
   try {
@@ -75,13 +68,13 @@ async function benchSubmit({ plan, redis, queue, newFolder }: Bench): Promise<Co
       async (round) => plan.progress(told('embedded submit', round, ours, theirs)),
     ]);
   } finally {
-    await Promise.all([end(serve.process), end(peer.process)]);
+    await Promise.all([end(serve.process), end(server.process)]);
   }
   const what = `embedded: POST /v1/jobs, ${CONNECTIONS} connections`;
-  return { what, unit: 'requests', reference: `Koa + ${reference}`, goal: 1, ours, theirs };
+  return { what, unit: 'requests', reference: `Koa + ${peer.name}`, goal: 1, ours, theirs };
 }
 
-async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Comparison> {
+async function benchDrain({ plan, peer, newFolder }: Bench): Promise<Comparison> {
   const batches = Math.ceil(plan.jobs / BATCH);
   const held = batches * BATCH;
   const ours: Sample[] = [];
@@ -99,21 +92,11 @@ async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Com
     return sample;
   };
   const measureTheirs = async (): Promise<Sample> => {
-    const batch = Array.from({ length: BATCH }, () => ({
-      name: job.type,
-      data: job.payload,
-      opts: { removeOnComplete: true },
-    }));
-    for (let sent = 0; sent < batches; sent++) await queue.addBulk(batch);
-    const readDepth = (): Promise<number> => queue.getJobCountByTypes('waiting', 'active');
-    const worker = await startProgram('reference-bullmq-worker.ts', {
-      REDIS_PORT: String(redis.port),
-      QUEUE,
-      CONCURRENCY: String(CONCURRENCY),
-    });
-    const sample = await drainRate(readDepth, held, POLL_MS);
+    await peer.fill(batches);
+    const worker = await peer.startWorker(CONCURRENCY);
+    const sample = await drainRate(() => peer.depth(), held, peer.pollMs);
     await end(worker);
-    await queue.obliterate({ force: true });
+    await peer.empty();
     return sample;
   };
   await inTurns(plan.rounds, [
@@ -122,7 +105,7 @@ async function benchDrain({ plan, redis, queue, newFolder }: Bench): Promise<Com
     async (round) => plan.progress(told('embedded drain', round, ours, theirs)),
   ]);
   const what = `embedded: drain, no-op handler, concurrency ${CONCURRENCY}`;
-  return { what, unit: 'jobs', reference, goal: 1, ours, theirs };
+  return { what, unit: 'jobs', reference: peer.name, goal: 1, ours, theirs };
 }
 
 interface Both {
@@ -132,9 +115,9 @@ interface Both {
 }
 
 /** The full load: one process takes jobs in as fast as it can, and works them off at the same time. */
-async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
+async function benchBoth({ plan, peer, newFolder }: Bench): Promise<void> {
   const serve = await startEmbedded(await newFolder(), busy);
-  const peer = await startPeer(redis, CONCURRENCY);
+  const server = await peer.startServer(CONCURRENCY);
   const ours: Both[] = [];
   const theirs: Both[] = [];
   const measureOurs = async (forSeconds: number): Promise<Both> => {
@@ -149,14 +132,14 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
     return { accepted, completed, delayMs };
   };
   const readPeer = async () =>
-    (await (await fetch(`${peer.url}/figures`)).json()) as {
+    (await (await fetch(`${server.url}/figures`)).json()) as {
       readonly p99Ms: number;
       readonly completed: number;
     };
   const measureTheirs = async (forSeconds: number): Promise<Both> => {
     const before = await readPeer();
     const startMs = performance.now();
-    const { perSecond: accepted } = await load('BullMQ', peer, forSeconds);
+    const { perSecond: accepted } = await load('BullMQ', server, forSeconds);
     const after = await readPeer();
     const completed = ((after.completed - before.completed) * 1000) / (performance.now() - startMs);
     return { accepted, completed, delayMs: after.p99Ms };
@@ -173,7 +156,7 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
         ),
     ]);
   } finally {
-    await Promise.all([end(serve.process), end(peer.process)]);
+    await Promise.all([end(serve.process), end(server.process)]);
   }
   const delayMs = median(ours.map((sample) => sample.delayMs));
   plan.note(
@@ -181,17 +164,6 @@ async function benchBoth({ plan, redis, newFolder }: Bench): Promise<void> {
   Koa, BullMQ's queue and worker in one process beside Redis: ${toldBoth(theirs)}
   The delay is what Node measures with a timer of 10 ms, these 10 ms included.`,
   );
-}
-
-async function startPeer(redis: RedisServer, concurrency?: number) {
-  const port = await freePort();
-  const process = await startProgram('reference-bullmq-server.ts', {
-    PORT: String(port),
-    REDIS_PORT: String(redis.port),
-    QUEUE,
-    ...(concurrency === undefined ? {} : { CONCURRENCY: String(concurrency) }),
-  });
-  return { url: `http://127.0.0.1:${port}`, process };
 }
 
 async function load(name: string, { url, process: program }: RunningRole, seconds: number): Promise<Sample> {

@@ -7,10 +7,11 @@ import { createLog } from '../../src/runtime/log.js';
 import { createPostgresStore } from '../../src/store/postgres.js';
 import type { SqlStore } from '../../src/store/sql-store.js';
 import { createSqliteStore } from '../../src/store/sqlite.js';
-import { type PostgresServer, startPostgres } from '../support/postgres.js';
+import type { PostgresServer } from '../support/postgres.js';
 import { BATCH, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { runLoad } from './http-load.js';
+import { startBenchPostgres } from './peers.js';
 import { end, launchRecorder, type RunningRole, startMeasured } from './product.js';
 import { recorderRate } from './recorder-alone.js';
 import { type Comparison, median, type Sample } from './report.js';
@@ -38,9 +39,7 @@ type Measure = (isRecorded: boolean) => Promise<Sample>;
 
 export async function benchRecording(plan: RabbitPlan): Promise<Comparison[]> {
   const folders: string[] = [];
-  const postgres = await startPostgres({
-    settings: { fsync: 'on', shared_buffers: '256MB', max_wal_size: '4GB' },
-  });
+  const postgres = await startBenchPostgres();
   const newFolder = async (): Promise<string> => {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
     folders.push(folder);
