@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- ingestion batch drain peers recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
+ * `npm run bench [-- ingestion batch drain steady peers pickup recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
  * references of design.md 11, in one run. `--keep` writes what was measured to results.json and results.svg beside this file.
  */
 import { parseArgs } from 'node:util';
@@ -13,17 +13,21 @@ import { benchEmbedded } from './embedded.bench.js';
 import { generator } from './http-load.js';
 import { benchIngestion } from './ingestion.bench.js';
 import { benchPeers } from './peers.bench.js';
+import { benchPickup } from './pickup.bench.js';
 import { type Place, prepare } from './product.js';
 import { benchRecording } from './recording.bench.js';
 import { type Comparison, costTable, table } from './report.js';
 import { keep, type Made } from './results.js';
+import { benchSteady } from './steady.bench.js';
 import { benchTracing } from './tracing.bench.js';
 
 const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparison[]>>> = {
   ingestion: benchIngestion,
   batch: benchBatch,
   drain: benchDrain,
+  steady: benchSteady,
   peers: benchPeers,
+  pickup: benchPickup,
   recording: benchRecording,
   tracing: benchTracing,
 };
@@ -56,8 +60,8 @@ const givenUrl = process.env['TEST_AMQP_URL'];
 const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
 prepare({
   rabbitmq: needsRabbitmq && !givenUrl,
-  redis: names.some((name) => name === 'embedded' || name === 'peers'),
-  postgres: names.some((name) => name === 'recording' || name === 'peers'),
+  redis: names.some((name) => ['embedded', 'peers', 'pickup'].includes(name)),
+  postgres: names.some((name) => ['recording', 'peers'].includes(name)),
 });
 
 const made = new Map<string, Made>();

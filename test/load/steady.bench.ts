@@ -1,0 +1,99 @@
+/** Whether Sluice holds what it promises when it is asked for more: many connections, and handlers that take their time. */
+import { BATCH, job, laneOf, type RabbitPlan } from './bench-plan.js';
+import { drainRate } from './bench-queue.js';
+import { runLoad } from './http-load.js';
+import { end, startRole } from './product.js';
+import type { Comparison, Sample } from './report.js';
+import { startMeter } from './usage.js';
+
+const [FEW, MANY] = [64, 1000];
+const WARM_UP_S = 2;
+const HANDLER_MS = 20;
+/** So many jobs of each slot are waited for. */
+const ROUNDS_OF_SLOT = 150;
+
+export async function benchSteady(plan: RabbitPlan): Promise<Comparison[]> {
+  const comparisons = [await compareConnections(plan)];
+  for (const concurrency of [10, 50, 200]) comparisons.push(await compareSlots(plan, concurrency));
+  return comparisons;
+}
+
+async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
+  const { place, broker } = plan;
+  const serve = await startRole('serve', place);
+  const samples = { few: [] as Sample[], many: [] as Sample[] };
+  const measure = async (connections: number, seconds: number): Promise<Sample> => {
+    const meter = startMeter([serve.process.pid]);
+    const result = await runLoad({
+      url: `${serve.url}/v1/jobs`,
+      body: JSON.stringify(job),
+      connections,
+      seconds,
+    });
+    const usage = meter(result.answers);
+    await broker.purge(laneOf(place));
+    if (result.faults > 0) throw new Error(`${result.faults} requests of ${connections} connections failed`);
+    return { ...result, usage };
+  };
+  try {
+    await measure(FEW, WARM_UP_S);
+    for (let round = 0; round < plan.rounds; round++) {
+      const measures = [
+        async () => samples.many.push(await measure(MANY, plan.seconds)),
+        async () => samples.few.push(await measure(FEW, plan.seconds)),
+      ];
+      for (const one of round % 2 === 0 ? measures : measures.reverse()) await one();
+      const [many, few] = [samples.many, samples.few].map((all) => Math.round(all[round]?.perSecond ?? 0));
+      plan.progress(
+        `connections, round ${round + 1}: ${MANY} connections ${many}/s, ${FEW} connections ${few}/s`,
+      );
+    }
+  } finally {
+    await end(serve.process);
+  }
+  return {
+    what: `POST /v1/jobs, ${MANY} connections, no error`,
+    unit: 'requests',
+    reference: `${FEW} connections`,
+    goal: 0.9,
+    ours: samples.many,
+    theirs: samples.few,
+  };
+}
+
+/** Slots that are never idle run one job each in the time of the handler. */
+async function compareSlots(plan: RabbitPlan, concurrency: number): Promise<Comparison> {
+  const { place, broker, rounds } = plan;
+  const perfect = (concurrency * 1000) / HANDLER_MS;
+  const batches = Math.max(1, Math.ceil((concurrency * ROUNDS_OF_SLOT) / BATCH));
+  const body = JSON.stringify(
+    Array.from({ length: BATCH }, () => ({ type: 'sleep', payload: { ms: HANDLER_MS } })),
+  );
+  const ours: Sample[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const serve = await startRole('serve', place);
+    for (let sent = 0; sent < batches; sent++) await sendBatch(serve.url, body);
+    await end(serve.process);
+    const rate = drainRate(() => broker.depth(laneOf(place)), batches * BATCH);
+    const work = await startRole('work', place, { WORKER_CONCURRENCY: String(concurrency) });
+    ours.push(await rate);
+    await end(work.process);
+    plan.progress(
+      `${HANDLER_MS} ms handler, concurrency ${concurrency}, round ${round + 1}: ${Math.round(ours.at(-1)?.perSecond ?? 0)}/s of ${perfect}`,
+    );
+  }
+  return {
+    what: `drain, ${HANDLER_MS} ms handler, concurrency ${concurrency}`,
+    unit: 'jobs',
+    reference: `${concurrency} / ${HANDLER_MS} ms`,
+    goal: 0.95,
+    ours,
+    theirs: ours.map(() => ({ perSecond: perfect })),
+  };
+}
+
+async function sendBatch(url: string, body: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${url}/v1/jobs/batch`, { method: 'POST', body, headers });
+  if (response.status !== 202) throw new Error(`a batch was refused: ${await response.text()}`);
+}
