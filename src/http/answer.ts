@@ -5,11 +5,11 @@ import type { HttpContext } from './context.js';
 /** What a client may still send after an early answer before its connection is cut. */
 const DISCARDED_BYTES = 16 * 1024 * 1024;
 
-/** Writes the answer unless one was written or the client is gone; `body` is text that is already encoded for `type`. */
+/** Writes the answer unless one was written or the client is gone; `body` is already encoded for `type`. */
 export function answer(
   context: HttpContext,
   status: number,
-  body: string,
+  body: string | Buffer,
   headers?: OutgoingHttpHeaders,
   type = 'application/json',
 ): void {
@@ -19,6 +19,16 @@ export function answer(
   if (!req.complete) discardRest(req);
   res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...headers });
   res.end(body);
+}
+
+/** What the client has is still right. */
+export function answerUnchanged(context: HttpContext, headers: OutgoingHttpHeaders): void {
+  context.respond = false;
+  const { req, res } = context;
+  if (res.headersSent || res.destroyed) return;
+  if (!req.complete) discardRest(req);
+  res.writeHead(304, headers);
+  res.end();
 }
 
 /**
