@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import type Router from '@koa/router';
 import { answer, answerUnchanged } from './answer.js';
 import type { Answering, RequestState } from './context.js';
-import { Rejection } from './problem.js';
 
 /** Its bytes are read at the first request, and kept; `text` is asked then. */
 export type StaticFile = { readonly type: string } & (
@@ -39,8 +38,6 @@ export function createStatic(files: Readonly<Record<string, StaticFile>>, policy
   function routeOf(file: StaticFile): Answering {
     let kept: Promise<Kept> | undefined;
     return async (context) => {
-      if (context.querystring !== '')
-        throw new Rejection('invalid_request', 'this path takes no query parameters');
       // A failure is not kept: a file that is missing for a moment is there again after it.
       kept ??= read(file).catch((error: unknown) => {
         kept = undefined;
