@@ -37,6 +37,7 @@ const starter = `SwaggerUIBundle({
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
+const require = createRequire(import.meta.url);
 const javascript = 'text/javascript; charset=utf-8';
 
 /** @param isKeyed  whether the server has API keys */
@@ -46,18 +47,21 @@ export function createDocs(jobTypes: readonly DocumentedType[], isKeyed: boolean
       '/openapi.json': { type: 'application/json', text: () => documentOf(jobTypes, isKeyed) },
       '/docs': { type: 'text/html; charset=utf-8', text: () => page },
       '/docs/start.js': { type: javascript, text: () => starter },
-      '/docs/swagger-ui.js': { type: javascript, file: ofSwagger('swagger-ui-bundle.js') },
-      '/docs/swagger-ui.css': { type: 'text/css; charset=utf-8', file: ofSwagger('swagger-ui.css') },
-      '/docs/favicon.png': { type: 'image/png', file: ofSwagger('favicon-32x32.png') },
+      '/docs/swagger-ui.js': {
+        type: javascript,
+        file: pathToFileURL(require.resolve('swagger-ui-dist/swagger-ui-bundle.js')),
+      },
+      '/docs/swagger-ui.css': {
+        type: 'text/css; charset=utf-8',
+        file: pathToFileURL(require.resolve('swagger-ui-dist/swagger-ui.css')),
+      },
+      '/docs/favicon.png': {
+        type: 'image/png',
+        file: pathToFileURL(require.resolve('swagger-ui-dist/favicon-32x32.png')),
+      },
     },
     policy,
   );
-}
-
-const { resolve } = createRequire(import.meta.url);
-
-function ofSwagger(file: string): URL {
-  return pathToFileURL(resolve(`swagger-ui-dist/${file}`));
 }
 
 /** Loaded when it is asked for: most processes never are. */

@@ -118,7 +118,11 @@ describe('the OpenAPI document', () => {
       {
         type: 'own',
         queue: 'default',
-        payload: { $id: 'https://example.com/own', $defs: { a: { type: 'null' } }, $ref: '#/$defs/a' },
+        payload: {
+          $id: 'https://example.com/own',
+          $defs: { a: { type: 'null' } },
+          anyOf: [{ $ref: '#/$defs/a' }],
+        },
       },
     ];
     const data = { type: 'data', queue: 'default', payload: { default: { $ref: '#/as/it/stands' } } };

@@ -120,12 +120,19 @@ function moved(value: unknown, place: string, isMap = false): unknown {
   if (Array.isArray(value)) return value.map((one) => moved(one, place));
   if (typeof value !== 'object' || value === null) return value;
   if (!isMap && '$id' in value) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
-      if (isMap) return [key, moved(inner, place)];
-      if (dataKeywords.has(key)) return [key, inner];
-      const isOwn = key === '$ref' && typeof inner === 'string' && /^#(?:\/|$)/.test(inner);
-      return [key, isOwn ? place + inner.slice(1) : moved(inner, place, mapKeywords.has(key))];
-    }),
-  );
+  const entries = Object.entries(value).map(([key, inner]) => {
+    if (isMap) return [key, moved(inner, place)];
+    if (dataKeywords.has(key)) return [key, inner];
+    const isOwn = key === '$ref' && typeof inner === 'string' && /^#(?:\/|$)/.test(inner);
+    return [key, isOwn ? place + inner.slice(1) : moved(inner, place, mapKeywords.has(key))];
+  });
+  const made = Object.fromEntries(entries);
+  return isMap ? made : withoutSiblings(made);
+}
+
+/** A reference beside other keywords, said in a way that older readers take, too: they follow it past what stands beside it. */
+function withoutSiblings(schema: Record<string, unknown>): object {
+  const { $ref, allOf = [], ...rest } = schema;
+  if (typeof $ref !== 'string' || Object.keys(schema).length === 1) return schema;
+  return { ...rest, allOf: [...(allOf as unknown[]), { $ref }] };
 }
