@@ -4,7 +4,6 @@ import { pathToFileURL } from 'node:url';
 import type { DocumentedType } from './openapi/schemas.js';
 import { createStatic, type Static } from './static.js';
 
-/** Paths are relative, so that a proxy may put the whole server below one of its own. */
 const page = `<!doctype html>
 <html lang="en">
 <head>

@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { TObject } from 'typebox';
 import type { Scope } from '../../api/constants.js';
-import { type ErrorCode, errorStatus, Problem } from '../../api/contract.js';
+import { type ErrorCode, errorStatus, idempotencyKeyPattern, Problem } from '../../api/contract.js';
 import { meanings } from './codes.js';
 
 /** A part of an OpenAPI document. */
@@ -77,14 +77,12 @@ export const bodyErrors = [
 export const requestHeaders = {
   'Idempotency-Key': {
     description:
-      'The same bytes under the same key make one job, however often they are sent. Remembered per API key for `IDEMPOTENCY_TTL_MS`.',
-    schema: { ...text, minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
-    example: 'order-4711-receipt',
+      'The same bytes under the same key make one job, however often they are sent. Remembered per API key for `IDEMPOTENCY_TTL_MS`. Such as `order-4711-receipt`.',
+    schema: { ...text, pattern: idempotencyKeyPattern },
   },
   traceparent: {
     description: 'W3C Trace Context; travels with the job to its handler. A malformed one is ignored.',
     schema: text,
-    example: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   },
   tracestate: { description: 'Goes with `traceparent`.', schema: text },
 };

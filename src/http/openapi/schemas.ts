@@ -92,6 +92,7 @@ function referredIn(value: unknown): unknown {
 /** `components.schemas` of a server with these job types. */
 export function schemasOf(jobTypes: readonly DocumentedType[]): Part {
   const known = {
+    title: 'KnownJob',
     description: 'What the job types of this server take.',
     oneOf: jobTypes.map(({ type, queue, payload }, index) => ({
       title: type,
@@ -102,7 +103,7 @@ export function schemasOf(jobTypes: readonly DocumentedType[]): Part {
       },
     })),
   };
-  const schemas = Object.entries(named).map(([name, schema]) => [name, inside(schema)]);
+  const schemas = Object.entries(named).map(([name, schema]) => [name, { title: name, ...inside(schema) }]);
   return { ...Object.fromEntries(schemas), KnownJob: known };
 }
 
