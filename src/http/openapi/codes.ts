@@ -12,7 +12,8 @@ export const meanings: Readonly<Record<ErrorCode, string>> = {
   method_not_allowed: 'The path is there, the method is not; `Allow` lists what it takes.',
   request_timeout: 'The body did not come in time.',
   conflict: 'The state of what was asked for forbids it; `state` names it.',
-  payload_too_large: 'The body, an item or a batch is larger than this server takes.',
+  payload_too_large:
+    'The body or an item (`MAX_BODY_BYTES`), or a batch (`MAX_BATCH_BYTES`, `MAX_BATCH_JOBS`) is larger than this server takes.',
   unsupported_media_type: 'Send the Content-Type that the route takes, in UTF-8, uncompressed.',
   unknown_job_type: 'No handler has this type; `detail` lists those there are.',
   unknown_queue: 'There is no such queue; `detail` lists those there are.',

@@ -1,13 +1,21 @@
 /** The OpenAPI 3.1 document of a server: made of the schemas that validate, of its routes described, and of its job types. */
 import { errorStatus } from '../../api/contract.js';
+import { auditOperation } from './audit.js';
 import { meanings } from './codes.js';
+import { deadLetterOperations } from './dead-letters.js';
 import { jobOperations } from './jobs.js';
 import { operationObject, type Part, requestHeaders } from './operation.js';
-import { operatorOperations } from './operators.js';
 import { openOperations } from './ops.js';
+import { queueOperations } from './queues.js';
 import { type DocumentedType, refer, schemasOf } from './schemas.js';
 
-const operations = [...jobOperations, ...operatorOperations, ...openOperations];
+const operations = [
+  ...jobOperations,
+  ...deadLetterOperations,
+  ...queueOperations,
+  auditOperation,
+  ...openOperations,
+];
 
 const tags = [
   { name: 'Jobs', description: 'Submit jobs, and see what became of them.' },

@@ -13,7 +13,7 @@ import {
   ReplayRequest,
 } from '../../api/contract.js';
 import { JobQuery, JobsQuery } from '../../api/queries.js';
-import { anyErrors, bodyErrors, type Operation } from './operation.js';
+import { type Operation, orderErrors, readErrors } from './operation.js';
 import { KnownJob } from './schemas.js';
 
 const id = '01989f0e-6f3a-7c52-9d0b-3f1d2c4b5a69';
@@ -49,15 +49,13 @@ const items = [
 ];
 
 const submissionErrors = [
-  ...anyErrors,
-  ...bodyErrors,
+  ...orderErrors,
   'unknown_job_type',
   'unknown_queue',
   'invalid_payload',
   'idempotency_conflict',
   'queue_full',
   'broker_unavailable',
-  'store_unavailable',
 ] as const;
 
 export const jobOperations: readonly Operation[] = [
@@ -137,7 +135,7 @@ export const jobOperations: readonly Operation[] = [
     scope: 'read',
     query: JobsQuery,
     answer: { status: 200, description: 'A page.', schema: JobPage },
-    errors: [...anyErrors, 'store_unavailable'],
+    errors: readErrors,
   },
   {
     id: 'getJob',
@@ -163,7 +161,7 @@ export const jobOperations: readonly Operation[] = [
         result: { hello: 'world' },
       },
     },
-    errors: [...anyErrors, 'not_found', 'store_unavailable', 'overloaded'],
+    errors: [...readErrors, 'not_found', 'overloaded'],
   },
   {
     id: 'cancelJob',
@@ -175,7 +173,7 @@ export const jobOperations: readonly Operation[] = [
       'From now on the job must not run, and if it runs its `AbortSignal` fires; it is `cancelled` when its worker says so.',
     scope: 'operate',
     answer: { status: 202, description: 'The order holds.', schema: CancelAnswer },
-    errors: [...anyErrors, ...bodyErrors, 'not_found', 'conflict', 'store_unavailable'],
+    errors: [...orderErrors, 'not_found', 'conflict'],
   },
   {
     id: 'replayJob',
@@ -204,8 +202,7 @@ export const jobOperations: readonly Operation[] = [
       headers: { Location: 'always' },
     },
     errors: [
-      ...anyErrors,
-      ...bodyErrors,
+      ...orderErrors,
       'not_found',
       'conflict',
       'unknown_job_type',
@@ -213,7 +210,6 @@ export const jobOperations: readonly Operation[] = [
       'invalid_payload',
       'queue_full',
       'broker_unavailable',
-      'store_unavailable',
     ],
   },
 ];

@@ -57,15 +57,17 @@ interface Answer {
 const text = { type: 'string' };
 
 /** What every route with a key can answer. */
-export const anyErrors = [
+const anyErrors = [
   'invalid_request',
   'unauthorized',
   'forbidden',
   'internal_error',
   'shutting_down',
 ] as const;
-/** What reading a body adds to that; also where none is asked for. */
-export const bodyErrors = [
+/** What a route that asks the store can. */
+export const readErrors = [...anyErrors, 'store_unavailable'] as const;
+/** What reading a body adds; also where none is asked for. */
+const bodyErrors = [
   'malformed_json',
   'request_timeout',
   'payload_too_large',
@@ -73,6 +75,8 @@ export const bodyErrors = [
   'invalid_job',
   'overloaded',
 ] as const;
+/** What a route that takes an order can. */
+export const orderErrors = [...readErrors, ...bodyErrors] as const;
 
 export const requestHeaders = {
   'Idempotency-Key': {

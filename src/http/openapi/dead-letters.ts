@@ -1,5 +1,4 @@
-/** The routes of operators, described: dead letters, queues, the audit. */
-import { AuditReport } from '../../api/audit.js';
+/** The routes of dead letters, described. */
 import {
   DeadLetterPage,
   DiscardRequest,
@@ -9,8 +8,7 @@ import {
   ReplayRequest,
 } from '../../api/dead-letters.js';
 import { DeadLettersQuery, RedrivesQuery } from '../../api/queries.js';
-import { QueueChange, QueueList, QueueOrdered, QueueView } from '../../api/queues.js';
-import { anyErrors, bodyErrors, type Operation } from './operation.js';
+import { type Operation, orderErrors, readErrors } from './operation.js';
 
 const redriveId = '5b0f3f0e-2f0c-4d53-9c51-0a6d3d1c9e77';
 const group = 'e5b5d3c98118b640';
@@ -23,10 +21,7 @@ const started = {
   },
 };
 
-const readErrors = [...anyErrors, 'store_unavailable'] as const;
-const orderErrors = [...anyErrors, ...bodyErrors, 'store_unavailable'] as const;
-
-const deadLetters: readonly Operation[] = [
+export const deadLetterOperations: readonly Operation[] = [
   {
     id: 'listDeadLetters',
     method: 'get',
@@ -130,91 +125,3 @@ const deadLetters: readonly Operation[] = [
     errors: [...orderErrors, 'not_found', 'conflict'],
   },
 ];
-
-const queueOrders = (['pause', 'resume', 'purge'] as const).map((verb): Operation => {
-  return {
-    id: `${verb}Queue`,
-    method: 'post',
-    path: `/v1/queues/{name}/${verb}`,
-    tag: 'Queues',
-    summary: { pause: 'Pause a queue', resume: 'Resume a queue', purge: 'Purge a queue' }[verb],
-    description: {
-      pause:
-        'Workers finish what runs and take nothing more, until the queue is resumed; also after restarts.',
-      resume: 'Workers take jobs again.',
-      purge: 'All that is due by now is cancelled instead of run, by the workers, as they come to it.',
-    }[verb],
-    scope: 'operate',
-    answer: {
-      status: 202,
-      description: 'The order is kept, and all workers are told.',
-      schema: QueueOrdered,
-    },
-    errors: [...orderErrors, 'not_found'],
-  };
-});
-
-const queues: readonly Operation[] = [
-  {
-    id: 'listQueues',
-    method: 'get',
-    path: '/v1/queues',
-    tag: 'Queues',
-    summary: 'List queues',
-    scope: 'read',
-    answer: { status: 200, description: 'Counts of at most a few seconds ago.', schema: QueueList },
-    errors: [...readErrors, 'broker_unavailable'],
-  },
-  {
-    id: 'getQueue',
-    method: 'get',
-    path: '/v1/queues/{name}',
-    tag: 'Queues',
-    summary: 'Look at a queue',
-    description: 'Depth per lane, rates, and the forecast: when the backlog is gone.',
-    scope: 'read',
-    answer: { status: 200, description: 'Counts of at most a few seconds ago.', schema: QueueView },
-    errors: [...readErrors, 'not_found', 'broker_unavailable'],
-  },
-  {
-    id: 'changeQueue',
-    method: 'patch',
-    path: '/v1/queues/{name}',
-    tag: 'Queues',
-    summary: 'Change the concurrency of a queue',
-    scope: 'operate',
-    body: {
-      isRequired: true,
-      content: {
-        'application/json': {
-          schema: QueueChange,
-          examples: {
-            forty: { summary: 'Forty at a time in every worker', value: { concurrency: 40 } },
-            back: { summary: "Back to the workers' setting", value: { concurrency: null } },
-          },
-        },
-      },
-    },
-    answer: {
-      status: 202,
-      description: 'The order is kept, and all workers are told.',
-      schema: QueueOrdered,
-    },
-    errors: [...orderErrors, 'not_found'],
-  },
-  ...queueOrders,
-];
-
-const audit: Operation = {
-  id: 'getAudit',
-  method: 'get',
-  path: '/v1/audit',
-  tag: 'Audit',
-  summary: 'Is anything lost?',
-  description: 'Whether every job that was accepted can be accounted for, as numbers.',
-  scope: 'read',
-  answer: { status: 200, description: 'One look at store and broker.', schema: AuditReport },
-  errors: readErrors,
-};
-
-export const operatorOperations = [...deadLetters, ...queues, audit];
