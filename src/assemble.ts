@@ -13,9 +13,10 @@ import type { Config, Role } from './config.js';
 import { createEventSender, type EventSender } from './events/sender.js';
 import { createSpool } from './events/spool.js';
 import { loadHandlers } from './handler/load.js';
-import { createRegistry, type Registry } from './handler/registry.js';
+import { createRegistry, type RegisteredHandler, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { createDocs } from './http/docs.js';
 import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics, type Handled } from './observe/metrics.js';
@@ -120,6 +121,7 @@ export async function assemble(
             publishWindow: config.publishWindow,
             idempotency: { keys: store.idempotency, ttlMs: config.idempotencyTtlMs },
           },
+          statics: [createDocs(documentedTypes(registry), config.apiKeys.length > 0)],
         }
       : {}),
     ...desks?.routes,
@@ -192,6 +194,10 @@ function senderOf(engine: Engine, role: Role, held: () => number, log: Log): Eve
     clock,
     log,
   });
+}
+
+function documentedTypes(registry: Registry): readonly RegisteredHandler[] {
+  return registry.types.flatMap((type) => registry.get(type) ?? []);
 }
 
 /** The types whose jobs come to this process, unless they are sent to another queue. */

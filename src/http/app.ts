@@ -25,6 +25,7 @@ import { Rejection } from './problem.js';
 import { createRecent, type Recent } from './recent.js';
 import { type Address, createHttpServer, type ServerTimeouts } from './server.js';
 import type { HttpSpans } from './spans.js';
+import type { Static } from './static.js';
 import { access, admission, problems, type RouteLabels, trace } from './steps.js';
 import { createSubmission, type JobTypes } from './submission.js';
 import { createWindow } from './window.js';
@@ -43,6 +44,8 @@ export interface HttpOptions {
   readonly ingestion?: Ingestion;
   /** The routes that read, cancel and replay jobs. */
   readonly desk?: Desk;
+  /** Files for browsers. */
+  readonly statics?: readonly Static[];
   readonly observer?: HttpObserver;
   /** Without it no request is shown as a span. */
   readonly spans?: HttpSpans | undefined;
@@ -89,13 +92,14 @@ const batchPath = '/v1/jobs/batch';
 
 /** `start` rejects with SluiceError `listen_failed` when the address cannot be had; a stopped one does not start again. */
 export function createHttp(options: HttpOptions): Http {
-  const { keys, log, ingestion, desk, clock = systemClock } = options;
+  const { keys, log, ingestion, desk, statics = [], clock = systemClock } = options;
   const recent = desk === undefined ? undefined : createRecent();
   const observer = remembering(options.observer ?? silentObserver, recent);
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const isStopping = (): boolean => server.isStopping;
   const router = new Router<RequestState>({ strict: true, sensitive: true });
   addOpsRoutes(router, { health: options.health, metrics: options.metrics, isStopping });
+  for (const files of statics) files.addTo(router);
 
   const routes = ingestion ? ingestionRoutes(ingestion) : undefined;
   if (routes) {
@@ -108,15 +112,16 @@ export function createHttp(options: HttpOptions): Http {
     desk && recent
       ? addDeskRoutes(router, scoped, { ...desk, recent, log, clock, bodyMs: timeouts.bodyMs })
       : undefined;
+  const openPaths = [...opsPaths, ...statics.flatMap(({ paths }) => paths)];
   const labels: RouteLabels = {
     paths: new Set([
-      ...opsPaths,
+      ...openPaths,
       ...(routes || deskRoutes ? [jobsPath] : []),
       ...(routes ? [batchPath] : []),
     ]),
     patterns: deskRoutes?.labels ?? [],
   };
-  const openRoutes = new Set<string>(opsPaths);
+  const openRoutes = new Set<string>(openPaths);
 
   const app = new Koa<RequestState>();
   // The onion, from the outside in.
