@@ -11,6 +11,8 @@ export interface OtelEnvironment {
   readonly level: DiagLogLevel;
   /** Whether calls of handlers carry the trace. */
   readonly propagates: boolean;
+  /** Of the batches of spans: what is to hold in place of a number that cannot. */
+  readonly batching: Readonly<Partial<Record<keyof typeof batchNumbers, number>>>;
   /** What is not as it was meant, and what is done instead. */
   readonly warnings: readonly string[];
   /** Values that no line may show. */
@@ -26,6 +28,15 @@ const levels = {
   verbose: DiagLogLevel.VERBOSE,
   all: DiagLogLevel.ALL,
 } as const;
+/** What the SDK takes as it is: with batches of 0 spans it makes batches without end, until the memory is full. */
+const batchNumbers = {
+  maxExportBatchSize: { name: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', least: 1, usual: 512 },
+  maxQueueSize: { name: 'OTEL_BSP_MAX_QUEUE_SIZE', least: 1, usual: 2_048 },
+  scheduledDelayMillis: { name: 'OTEL_BSP_SCHEDULE_DELAY', least: 0, usual: 5_000 },
+  exportTimeoutMillis: { name: 'OTEL_BSP_EXPORT_TIMEOUT', least: 1, usual: 30_000 },
+} as const;
+/** A timer's longest. */
+const MOST = 2_147_483_647;
 /** Those that the SDK registers, both of them. */
 const propagators = new Set(['tracecontext', 'baggage']);
 
@@ -76,10 +87,19 @@ export function readOtel(env: Readonly<Record<string, string | undefined>>): Ote
   if (level !== '' && !isLevel)
     warnings.push(`OTEL_LOG_LEVEL=${level}: it is one of ${Object.keys(levels).join(', ')}; info is taken`);
 
+  const batching: Record<string, number> = {};
+  for (const [field, { name, least, usual }] of Object.entries(batchNumbers)) {
+    const [, text] = given(name);
+    if (text === '' || (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= MOST)) continue;
+    batching[field] = usual;
+    warnings.push(`${name}=${text}: it is a whole number from ${least} to ${MOST}; ${usual} is taken`);
+  }
+
   return {
     isWanted: !isDisabled && (exporter === '' || exporter === 'otlp'),
     level: isLevel ? levels[level.toLowerCase() as keyof typeof levels] : DiagLogLevel.INFO,
     propagates: !namesIn(wanted).includes('none'),
+    batching,
     warnings: isDisabled ? [] : warnings,
     secrets: [
       ...headerValues(env['OTEL_EXPORTER_OTLP_HEADERS']),

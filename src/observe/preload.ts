@@ -44,7 +44,7 @@ async function load(log: Log) {
 }
 
 async function register(): Promise<void> {
-  const { isWanted, level, propagates, warnings, secrets } = readOtel(readEnvironment());
+  const { isWanted, level, propagates, batching, warnings, secrets } = readOtel(readEnvironment());
   const log = createLog('debug', { secrets });
   for (const warning of warnings) log.warn({}, warning);
   if (!isWanted) return;
@@ -58,7 +58,7 @@ async function register(): Promise<void> {
     .merge(sdk.detectResources({ detectors: [sdk.envDetector, sdk.hostDetector] }));
   const provider = new sdk.NodeTracerProvider({
     resource,
-    spanProcessors: [new sdk.BatchSpanProcessor(new sdk.OTLPTraceExporter())],
+    spanProcessors: [new sdk.BatchSpanProcessor(new sdk.OTLPTraceExporter(), { ...batching })],
   });
   provider.register({
     contextManager: createContextManager(),

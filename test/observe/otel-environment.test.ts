@@ -56,6 +56,8 @@ describe('the variables of OpenTelemetry', () => {
       /means nothing without OTEL_TRACES_SAMPLER=.*: every request is seen$/,
     ],
     [{ OTEL_PROPAGATORS: 'b3,tracecontext' }, /^OTEL_PROPAGATORS=b3,tracecontext: .* carry traceparent$/],
+    [{ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0' }, /^OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0: .* 512 is taken$/],
+    [{ OTEL_BSP_SCHEDULE_DELAY: '5s' }, /^OTEL_BSP_SCHEDULE_DELAY=5s: .* 5000 is taken$/],
     [{ OTEL_LOG_LEVEL: '30' }, /^OTEL_LOG_LEVEL=30: it is one of none, error, .*; info is taken$/],
   ];
   for (const [env, warning] of mistaken) {
@@ -66,6 +68,12 @@ describe('the variables of OpenTelemetry', () => {
       expect(level).to.equal(DiagLogLevel.INFO);
     });
   }
+
+  it('of batches are replaced where they cannot be, and the SDK reads the others', () => {
+    const env = { OTEL_BSP_MAX_QUEUE_SIZE: '-5', OTEL_BSP_SCHEDULE_DELAY: '0', OTEL_BSP_EXPORT_TIMEOUT: '0' };
+    expect(readOtel(env).batching).to.deep.equal({ maxQueueSize: 2_048, exportTimeoutMillis: 30_000 });
+    expect(readOtel({}).batching).to.deep.equal({});
+  });
 
   it('are masked where they hold a key: a header, and an address that is none', () => {
     const { secrets, warnings } = readOtel({

@@ -259,11 +259,16 @@ describe('traces', () => {
         OTEL_TRACES_SAMPLER: 'nonsense',
         OTEL_EXPORTER_OTLP_ENDPOINT: 'not a url',
         OTEL_PROPAGATORS: 'b3',
+        // The SDK alone would fill the memory with batches of no span.
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0',
       });
       await serving.waitForLine(/OTEL_TRACES_SAMPLER value \\"nonsense\\" invalid, defaulting to/);
       await serving.waitForLine(/OTEL_EXPORTER_OTLP_ENDPOINT is no address such as/);
       await serving.waitForLine(/OTEL_PROPAGATORS=b3: sluice\/tracing knows tracecontext, baggage and none/);
+      await serving.waitForLine(/OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0: .*512 is taken/);
       expect(await other.submit(push())).to.be.a('string');
+      serving.kill();
+      expect((await serving.exited).code).to.equal(0);
     });
 
     it('are not made without the SDK: the start ends, and says what to install', async () => {
