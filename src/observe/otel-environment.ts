@@ -104,7 +104,8 @@ export function readOtel(env: Readonly<Record<string, string | undefined>>): Ote
     secrets: [
       ...headerValues(env['OTEL_EXPORTER_OTLP_HEADERS']),
       ...headerValues(env['OTEL_EXPORTER_OTLP_TRACES_HEADERS']),
-      ...(isAddress ? [] : [endpoint]),
+      // What is no address can hold a password where the mask does not look for one.
+      ...(isAddress || !endpoint.includes('@') ? [] : [endpoint]),
     ],
   };
 }
