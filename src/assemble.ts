@@ -9,6 +9,7 @@ import type { Engine } from './assemble/engine.js';
 import { createEngine } from './assemble/pick-engine.js';
 import { createRecording } from './assemble/recording.js';
 import { createWorkers } from './assemble/workers.js';
+import { secretValuesOf } from './config/secret-values.js';
 import type { Config, Role } from './config.js';
 import { createEventSender, type EventSender } from './events/sender.js';
 import { createSpool } from './events/spool.js';
@@ -23,6 +24,7 @@ import { createMetrics, type Handled } from './observe/metrics.js';
 import { createTracing } from './observe/tracing.js';
 import { systemClock as clock } from './runtime/clock.js';
 import type { Log } from './runtime/log.js';
+import { createMask } from './runtime/mask.js';
 import type { Health, Service } from './runtime/service.js';
 import { createWatchdog } from './runtime/watchdog.js';
 
@@ -79,11 +81,14 @@ export async function assemble(
         spans: tracing?.attempts,
         jobLog,
         watchdog,
+        mask: createMask(secretValuesOf(config)),
         log,
       })
     : undefined;
   if (pool !== undefined) metrics.watchPool(() => pool.stats.queues);
-  const recording = records ? createRecording(config, { registry, engine, sender, log }) : undefined;
+  const recording = records
+    ? createRecording(config, { registry, engine, sender, spans: tracing?.replays, log })
+    : undefined;
 
   const health: Record<string, () => Health> = { broker: () => broker.health() };
   if (pool !== undefined) health['workers'] = () => pool.health();

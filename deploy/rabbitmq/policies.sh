@@ -15,6 +15,12 @@ prefix=${AMQP_PREFIX:-sluice}
 vhost=${VHOST:-/}
 # New queues are led by the node that leads fewest, not all by the one that Sluice happened to be connected to first.
 spread='"queue-leader-locator":"balanced"'
+case ${LANE_MAX_BYTES:-1} in
+  0* | *[!0-9]*)
+    echo "LANE_MAX_BYTES=$LANE_MAX_BYTES: it is a whole number of bytes, such as 10000000000; no policy was changed" >&2
+    exit 2
+    ;;
+esac
 limit=${LANE_MAX_BYTES:+",\"max-length-bytes\":$LANE_MAX_BYTES"}
 
 # The lanes have a policy of their own, since of several that match a queue only one holds. A limit belongs on no other queue: the

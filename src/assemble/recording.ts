@@ -2,6 +2,8 @@
 import type { Config } from '../config.js';
 import type { EventSender } from '../events/sender.js';
 import type { Registry } from '../handler/registry.js';
+import { shown } from '../http/spans.js';
+import type { Tracing } from '../observe/tracing.js';
 import { createReplay } from '../operations/replay.js';
 import { createRecorder } from '../recorder/recorder.js';
 import { createRedriver } from '../recorder/redriver.js';
@@ -24,11 +26,13 @@ export function createRecording(
     registry,
     engine,
     sender,
+    spans,
     log,
   }: {
     readonly registry: Registry;
     readonly engine: Engine;
     readonly sender: EventSender;
+    readonly spans: Tracing['replays'] | undefined;
     readonly log: Log;
   },
 ): Recording {
@@ -55,7 +59,12 @@ export function createRecording(
   const redriver = createRedriver({
     redrives: createRedrives(store.sql),
     jobs: store.jobs,
-    replay: (id) => replay(id, undefined),
+    replay: (id, traceparent) =>
+      replay(id, undefined, (job) => {
+        const made = traceparent === undefined ? job : { ...job, traceparent };
+        const span = spans?.(made);
+        return shown(span, broker.publish(span?.job ?? made));
+      }),
     broker,
     hasQueue: (name) => registry.hasQueue(name),
     sender,

@@ -22,12 +22,13 @@ export interface WorkersParts {
   /** Where the level of the log shows each job. */
   readonly jobLog: JobLog | undefined;
   readonly watchdog: Watchdog;
+  readonly mask: (text: string) => string;
   readonly log: Log;
 }
 
 /** @throws Invalid  when the settings name a queue that there is not */
 export function createWorkers(config: Config, parts: WorkersParts): Pool {
-  const { registry, engine, sender, metrics, spans, jobLog, watchdog, log } = parts;
+  const { registry, engine, sender, metrics, spans, jobLog, watchdog, mask, log } = parts;
   const { broker, store, consumerTimeoutMs } = engine;
   const queues =
     config.workerQueues ?? registry.queues.map((queue) => ({ queue, concurrency: config.workerConcurrency }));
@@ -67,6 +68,7 @@ export function createWorkers(config: Config, parts: WorkersParts): Pool {
     random: Math.random,
     observer,
     spans,
+    mask,
     events: sender,
     resultMaxBytes: config.resultMaxBytes,
     readOrders: () => store.registers.orders(),

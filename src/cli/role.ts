@@ -5,6 +5,7 @@ import { type Config, loadConfig, type Role, readEnvironment } from '../config.j
 import { Invalid } from '../job/errors.js';
 import { systemClock } from '../runtime/clock.js';
 import { createLog } from '../runtime/log.js';
+import { createMask } from '../runtime/mask.js';
 import { runService } from './run-service.js';
 import { CommandFailed } from './terminal.js';
 
@@ -29,14 +30,15 @@ export function addRole(program: Command, role: Role, description: string, examp
 
 async function runRole(role: Role): Promise<void> {
   const config = settingsOf(role);
-  const log = createLog(config.logLevel, { secrets: secretValuesOf(config) });
+  const secrets = secretValuesOf(config);
+  const log = createLog(config.logLevel, { secrets });
   await runService(
     async () => {
       // Only here, so that the client commands do not load the server.
       const { assemble } = await import('../assemble.js');
       return assemble(config, role, log);
     },
-    { host: process, log, clock: systemClock },
+    { host: process, log, clock: systemClock, mask: createMask(secrets) },
   );
 }
 

@@ -35,7 +35,18 @@ const sameSignalMs = 300;
  */
 export async function runService(
   build: () => Promise<DescribedService>,
-  { host, log, clock }: { readonly host: HostProcess; readonly log: Log; readonly clock: Clock },
+  {
+    host,
+    log,
+    clock,
+    mask = (text) => text,
+  }: {
+    readonly host: HostProcess;
+    readonly log: Log;
+    readonly clock: Clock;
+    /** Takes secrets out of what is printed: a handler may fail to load with one in its message. */
+    readonly mask?: (text: string) => string;
+  },
 ): Promise<void> {
   let service: DescribedService | undefined;
   let stoppedBy: { readonly signal: string; readonly atMs: number } | undefined;
@@ -92,7 +103,7 @@ export async function runService(
     // A start that was called off by a signal may fail on its way; `stop` decides the exit then.
     if (stoppedBy !== undefined) return;
     log.debug({ err: error }, 'start failed');
-    host.stderr.write(`sluice: could not start: ${startFault(error)}\n`);
+    host.stderr.write(`sluice: could not start: ${mask(startFault(error))}\n`);
     if (service !== undefined)
       await service.stop().catch((fault: unknown) => log.debug({ err: fault }, 'stop after a failed start'));
     exit(service === undefined && error instanceof Invalid ? 2 : 1);

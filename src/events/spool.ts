@@ -80,10 +80,15 @@ export function createSpool(options: SpoolOptions): Spool {
     const path = join(folder, name);
     const found = await stat(path).catch(ignoreMissing);
     if (found === undefined) return;
-    if (isAlive(Number(pid)) && clock.now() - found.mtimeMs < ADOPT_AFTER_MS) return;
-    // Unfinished: nobody was told that it is durable, so its jobs come again.
-    if (part !== undefined) await unlink(path).catch(ignoreMissing);
-    else keep({ path, bytes: found.size, events: Number(events) });
+    const isYoung = clock.now() - found.mtimeMs < ADOPT_AFTER_MS;
+    // Unfinished, and nobody was told that it is durable, so its jobs come again. A process of another container on this folder can
+    // be at it under any id, ours included: taken for an ended one's, it would be gone from under its hands.
+    if (part !== undefined) {
+      if (!isYoung) await unlink(path).catch(ignoreMissing);
+      return;
+    }
+    if (isAlive(Number(pid)) && isYoung) return;
+    keep({ path, bytes: found.size, events: Number(events) });
   }
 
   async function makeFile(path: string, batch: Buffer): Promise<void> {

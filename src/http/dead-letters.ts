@@ -28,6 +28,7 @@ import { parseJson } from './json.js';
 import { withoutBody } from './optional-body.js';
 import { Rejection } from './problem.js';
 import { limitOf, parametersOf, type Query } from './reading.js';
+import { traceContextOf } from './trace-context.js';
 
 export interface DeadLetterRoutes {
   readonly list: Answering;
@@ -123,7 +124,8 @@ export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLe
     },
     async replay(context) {
       const { filter, ratePerSecond = defaultRatePerSecond, dryRun = false } = await replayRequest(context);
-      await accept(context, { kind: 'replay', filter: filterOf(filter), ratePerSecond, dryRun });
+      const traceparent = context.state.span?.traceparent ?? traceContextOf(context.req.headers).traceparent;
+      await accept(context, { kind: 'replay', filter: filterOf(filter), ratePerSecond, dryRun, traceparent });
     },
     async discard(context) {
       const { filter, dryRun = false } = await discardRequest(context);

@@ -8,6 +8,8 @@ export interface HttpSpans {
 }
 
 export interface RequestSpan {
+  /** For what goes on after the answer to link to; undefined where nobody looks. */
+  readonly traceparent: string | undefined;
   /** A job is about to be published. `isItem`: one of the many of a batch. Undefined: nobody looks at this one. */
   publish(job: Job, isItem: boolean): PublishSpan | undefined;
   /** `status`: as in `HttpObserver.requested`. */

@@ -22,6 +22,12 @@ export function failureOf(thrown: unknown): Failure {
   };
 }
 
+/** The same failure, its texts as `mask` gives them back. */
+export function maskedFailure(failure: Failure, mask: (text: string) => string): Failure {
+  const { message, stack } = failure;
+  return { ...failure, message: mask(message), ...(stack !== undefined && { stack: mask(stack) }) };
+}
+
 /** A property of anything, or undefined: also when there is none to read, and when a getter or a proxy throws. */
 export function propertyOf(value: unknown, key: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;

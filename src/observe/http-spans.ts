@@ -1,21 +1,17 @@
-/** Spans of requests (SERVER) and of the publishes in them (PRODUCER). */
-
+/** Spans of requests (SERVER), and what the publishes in them have to do with them. */
 import type { IncomingMessage } from 'node:http';
 import {
   type Context,
   context,
-  type Link,
   type Span,
   SpanKind,
   SpanStatusCode,
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { HttpSpans, PublishSpan, RequestSpan } from '../http/spans.js';
+import type { HttpSpans, RequestSpan } from '../http/spans.js';
 import { traceContextOf } from '../http/trace-context.js';
-import type { Job } from '../job/job.js';
-import type { Messaging } from './messaging.js';
-import { failed, jobAttributes } from './span-attributes.js';
+import type { PublishSpans } from './publish-spans.js';
 import { carriedOf, contextIn } from './trace-parent.js';
 
 /** Asked every few seconds for ever, by machines. */
@@ -26,7 +22,7 @@ const CLIENT_GONE = 499;
 /** What a span keeps of links unless it is set otherwise (OTEL_SPAN_LINK_COUNT_LIMIT). */
 const MOST_LINKS = 128;
 
-export function createHttpSpans(tracer: Tracer, messaging: Messaging): HttpSpans {
+export function createHttpSpans(tracer: Tracer, publishes: PublishSpans): HttpSpans {
   return {
     request(req, route) {
       if (unseenRoutes.has(route)) return undefined;
@@ -40,13 +36,16 @@ export function createHttpSpans(tracer: Tracer, messaging: Messaging): HttpSpans
   function requestSpan(span: Span, within: Context): RequestSpan {
     let items = 0;
     return {
+      get traceparent() {
+        return span.isRecording() ? carriedOf(span.spanContext()).traceparent : undefined;
+      },
       publish(job, isItem) {
-        if (isItem) {
-          items += 1;
-          return itemSpan(span, job, items);
-        }
         // Not seen, so neither is what belongs to it; the job keeps the context that its client gave it.
-        return span.isRecording() ? publishSpan(job, within, []) : undefined;
+        if (!isItem) return span.isRecording() ? publishes.below(job, within) : undefined;
+        items += 1;
+        const item = publishes.alone(job, span.isRecording() ? span.spanContext() : undefined);
+        if (item?.isRecording && items <= MOST_LINKS) span.addLink({ context: item.context });
+        return item;
       },
       end(status) {
         if (items > 0) span.setAttribute('messaging.batch.message_count', items);
@@ -54,41 +53,6 @@ export function createHttpSpans(tracer: Tracer, messaging: Messaging): HttpSpans
         else span.setAttribute('http.response.status_code', status);
         if (status >= 500)
           span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR });
-        span.end();
-      },
-    };
-  }
-
-  /**
-   * A trace of its own that links to the request: a batch of thousands would be one trace that nobody can read, and would be
-   * sampled as a whole or not at all.
-   */
-  function itemSpan(request: Span, job: Job, index: number): PublishSpan | undefined {
-    const links = request.isRecording() ? [{ context: request.spanContext() }] : [];
-    const item = publishSpan(job, context.active(), links, true);
-    if (item.isRecording && index <= MOST_LINKS) request.addLink({ context: item.context });
-    // Not seen: what a client said of its batch would bring each job into the client's trace again.
-    return item.isRecording || job.traceparent !== undefined ? item : undefined;
-  }
-
-  function publishSpan(job: Job, parent: Context, links: Link[], isRoot = false) {
-    const destination = messaging.published(job);
-    const options = { kind: SpanKind.PRODUCER, root: isRoot, links };
-    const span = tracer.startSpan(`publish ${destination}`, options, parent);
-    if (span.isRecording()) {
-      span.setAttributes({
-        ...jobAttributes(job, messaging.system, destination),
-        'messaging.operation.name': 'publish',
-        'messaging.operation.type': 'send',
-      });
-    }
-    const { tracestate: _former, ...rest } = job;
-    return {
-      job: { ...rest, ...carriedOf(span.spanContext()) },
-      context: span.spanContext(),
-      isRecording: span.isRecording(),
-      end(error?: unknown) {
-        if (error !== undefined) failed(span, error);
         span.end();
       },
     };

@@ -116,7 +116,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   if (options.brokerStats) addBrokerMetrics(registry, options.brokerStats);
 
   return {
-    http: createHttpMetrics(registry, typeOf, queueOf),
+    http: createHttpMetrics(registry, typeOf, queueOf, options.inspect !== undefined),
     jobs: createJobMetrics(registry, typeOf, queueOf, options.handled ?? []),
     confirmed: (seconds) => confirms.observe(seconds),
     watchPool: (read) => addPoolMetrics(registry, read),
@@ -130,7 +130,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 type Label = (job: Job) => string;
 
-function createHttpMetrics(registry: Registry, typeOf: Label, queueOf: Label): HttpMetrics {
+function createHttpMetrics(
+  registry: Registry,
+  typeOf: Label,
+  queueOf: Label,
+  takesJobs: boolean,
+): HttpMetrics {
   const registers = [registry];
   const requests = new Counter({
     name: 'sluice_http_requests_total',
@@ -156,8 +161,8 @@ function createHttpMetrics(registry: Registry, typeOf: Label, queueOf: Label): H
     labelNames: ['code'],
     registers,
   });
-  // A series that appears with its first refusal hides that refusal from rate().
-  for (const code of Object.keys(errorStatus)) refused.inc({ code }, 0);
+  // A series that appears with its first refusal hides that refusal from rate(). Elsewhere there is none: it tells who takes jobs.
+  for (const code of takesJobs ? Object.keys(errorStatus) : []) refused.inc({ code }, 0);
   return {
     accepted: (job) => accepted.inc({ queue: queueOf(job), lane: job.lane, type: typeOf(job) }),
     refused: (code) => refused.inc({ code }),

@@ -25,6 +25,12 @@ export function contextIn({ traceparent, tracestate }: Carried): SpanContext | u
   return isSpanContextValid(context) ? context : undefined;
 }
 
+/** The same, of a span that somebody collects. */
+export function sampledIn(carried: Carried): SpanContext | undefined {
+  const found = contextIn(carried);
+  return found !== undefined && (found.traceFlags & TraceFlags.SAMPLED) !== 0 ? found : undefined;
+}
+
 export function carriedOf({ traceId, spanId, traceFlags, traceState }: SpanContext): Carried {
   const traceparent = `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`;
   const tracestate = traceState?.serialize() ?? '';

@@ -38,6 +38,8 @@ export interface DeadLetters {
     readonly filter: DeadFilter;
     readonly ratePerSecond?: number;
     readonly dryRun?: boolean;
+    /** Of the request, for its replays to link to. */
+    readonly traceparent?: string | undefined;
   }): Promise<{ readonly id: string | null; readonly matched: number }>;
   view(id: string): Promise<Watched | undefined>;
   /** Newest first. */
@@ -69,7 +71,7 @@ export function createDeadLetters({ jobs, redrives, clock, log }: DeadLettersOpt
       return { total, groups, items: rows, next };
     },
 
-    async start({ kind, filter, ratePerSecond, dryRun }) {
+    async start({ kind, filter, ratePerSecond, dryRun, traceparent }) {
       const nowMs = clock.now();
       // What dies from now on is not meant: a job that dies again must not be driven again.
       const endMs = Math.min(filter.diedBeforeMs ?? Number.POSITIVE_INFINITY, nowMs + 1);
@@ -91,6 +93,7 @@ export function createDeadLetters({ jobs, redrives, clock, log }: DeadLettersOpt
         createdAtMs: nowMs,
         updatedAtMs: nowMs,
         endedAtMs: null,
+        ...(traceparent !== undefined && { traceparent }),
       });
       log.info(
         { redrive: id, kind, matched, filter },

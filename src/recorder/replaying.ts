@@ -7,8 +7,11 @@ import { createPace } from './pace.js';
 import { createRelapse } from './relapse.js';
 import type { Steps } from './steps.js';
 
-/** Replays a job with the payload it has; of operations/replay. */
-export type Replay = (id: string) => Promise<
+/** Replays a job with the payload it has, by order of the request with this trace context; of operations/replay. */
+export type Replay = (
+  id: string,
+  traceparent: string | undefined,
+) => Promise<
   | { readonly kind: 'replayed'; readonly job: { readonly run: number } }
   /** Somebody else has the right to, or had it and has not used it: its lease ends. */
   | { readonly kind: 'claimed' }
@@ -58,7 +61,7 @@ export async function replayAll(redrive: Redrive, steps: Steps, replaying: Repla
 
     async function one(job: string): Promise<void> {
       try {
-        const outcome = await replaying.replay(job);
+        const outcome = await replaying.replay(job, redrive.traceparent);
         if (outcome.kind === 'replayed') hold.done({ id: job, run: outcome.job.run });
         else if (outcome.kind === 'claimed') waiting.push(job);
         else hold.skipped(1);

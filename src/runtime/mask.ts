@@ -4,8 +4,8 @@ const MASK = '***';
 /** Shorter ones are words of their own, such as `guest`, and would be taken out of everything. */
 const LEAST_LENGTH = 6;
 
-/** User and password of any address. */
-const credentials = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@"'\\]+@/gi;
+/** User and password of any address. No scheme is longer: without a bound, each letter of a long word would be the start of another try. */
+const credentials = /([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/@"'\\]+@/gi;
 const bearerToken = /\b(bearer\s+)[\w.~+/=-]{8,}/gi;
 
 /** @param secrets  values that must not be shown; found as they are, and as they stand in JSON and in a URL */

@@ -22,6 +22,8 @@ export interface Redrive {
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly endedAtMs: number | null;
+  /** W3C Trace Context of the request that ordered it, where it has one: its replays link to it. */
+  readonly traceparent?: string;
 }
 
 export interface RedriveStep {
@@ -79,6 +81,7 @@ interface Row {
   readonly created_at_ms: number;
   readonly updated_at_ms: number;
   readonly ended_at_ms: number | null;
+  readonly traceparent: string | null;
 }
 
 const columns = [
@@ -95,6 +98,7 @@ const columns = [
   'created_at_ms',
   'updated_at_ms',
   'ended_at_ms',
+  'traceparent',
 ] as const;
 
 export function createRedrives(sql: Sql): Redrives {
@@ -122,6 +126,7 @@ export function createRedrives(sql: Sql): Redrives {
             driver: null,
             driven_until_ms: 0,
             last_step: null,
+            traceparent: redrive.traceparent ?? null,
           })
           .compile(),
       ]);
@@ -262,5 +267,6 @@ function redriveOf(row: Row): Redrive {
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     endedAtMs: row.ended_at_ms,
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
   };
 }

@@ -209,5 +209,8 @@ export function schemaOf(dialect: Sql['dialect']): readonly string[] {
       at_ms ${big} NOT NULL
     ) ${end};
     `,
+    `
+    ALTER TABLE sluice_redrives ADD COLUMN traceparent ${key};
+    `,
   ];
 }

@@ -189,6 +189,8 @@ export interface RedrivesTable {
   driven_until_ms: number;
   /** The step that was booked last; null before the first. */
   last_step: string | null;
+  /** Of the request that ordered it. */
+  traceparent: string | null;
 }
 
 /** Runs that a redrive has begun. Primary key (redrive, job, run). */

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { EventSender } from '../events/sender.js';
 import type { Handler, HandlerJob } from '../handler/define.js';
 import { SluiceError, Undecodable } from '../job/errors.js';
+import { maskedFailure } from '../job/failure.js';
 import type { Job } from '../job/job.js';
 import { logFieldsOf } from '../job/log-fields.js';
 import type { Outcome } from '../job/outcome.js';
@@ -47,6 +48,8 @@ export interface AttemptOptions {
   readonly consumerTimeoutMs: number;
   /** How long a handler may go on after its signal before its slot is given to another job. */
   readonly graceMs: number;
+  /** Takes secrets out of what is told of a failure, to people and to other programs. */
+  readonly mask?: (text: string) => string;
 }
 
 /** Told once each; in the same call when the attempt ends before its handler begins. */
@@ -75,7 +78,7 @@ export function createAttempts(options: AttemptOptions): Begin {
 
   function decide(job: Job, ending: Ending, limits: Limits, startedAtMs?: number): Decision {
     const durationMs = startedAtMs === undefined ? 0 : clock.now() - startedAtMs;
-    const outcome = decideOutcome(ending, job.attempt, limits, random);
+    const outcome = withoutSecrets(decideOutcome(ending, job.attempt, limits, random), options.mask);
     logOutcome(log, job, outcome, limits.maxAttempts);
     return { kind: 'decided', outcome, startedAtMs, durationMs };
   }
@@ -144,6 +147,12 @@ function limitsOf(job: Job, handler: Handler | undefined, defaults: JobDefaults)
     timeoutMs: job.timeoutMs ?? handler?.timeoutMs ?? defaults.timeoutMs,
     backoff: handler?.backoff ?? defaults.backoff,
   };
+}
+
+/** Before anybody is told: the log, spans, the store and the dead letter all say the same. */
+function withoutSecrets(outcome: Outcome, mask: AttemptOptions['mask']): Outcome {
+  if (outcome.kind === 'succeeded' || mask === undefined) return outcome;
+  return { ...outcome, failure: maskedFailure(outcome.failure, mask) };
 }
 
 type Prepared =

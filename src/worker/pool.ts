@@ -40,6 +40,8 @@ export interface PoolOptions {
   readonly events: Pick<EventSender, 'tell' | 'record'>;
   /** RESULT_MAX_BYTES, from 0: what is kept of a result. */
   readonly resultMaxBytes: number;
+  /** Takes secrets out of what is told of a failure. */
+  readonly mask?: (text: string) => string;
   /** The registers that workers obey. @throws when the store cannot be read */
   readonly readOrders: () => Promise<Orders>;
   /** Of the broker's event channel: that registers have changed. */

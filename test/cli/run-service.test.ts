@@ -5,6 +5,7 @@ import { type DescribedService, type HostProcess, runService } from '../../src/c
 import { Invalid } from '../../src/job/errors.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import type { Log } from '../../src/runtime/log.js';
+import { createMask } from '../../src/runtime/mask.js';
 
 class FakeProcess extends EventEmitter {
   readonly printed: string[] = [];
@@ -39,7 +40,7 @@ function setup(service: Partial<DescribedService> = {}) {
     ...service,
   };
   const run = (build: () => Promise<DescribedService> = async () => built): Promise<void> =>
-    runService(build, { host: host as HostProcess, log, clock });
+    runService(build, { host: host as HostProcess, log, clock, mask: createMask(['hunter22']) });
   const exited = (): Promise<unknown> => (host.exits.length > 0 ? Promise.resolve() : once(host, 'exited'));
   const pass = (ms: number): void => {
     nowMs += ms;
@@ -103,6 +104,12 @@ describe('a service process', () => {
       expect(host.exits).to.deep.equal([0]);
     });
   }
+
+  it('says why it could not start without a secret that the reason holds', async () => {
+    const { host, run } = setup();
+    await run(() => Promise.reject(new Error('no way to smtp://app:pass@host with hunter22')));
+    expect(host.complained.join('')).to.include('no way to smtp://***@host with ***');
+  });
 
   it('exits with 1 when it could not stop in good order', async () => {
     const { host, lines, run, exited } = setup({ stop: () => Promise.reject(new Error('stuck')) });

@@ -10,13 +10,22 @@ import { expect } from 'chai';
 import { validate } from 'dockerfile-utils';
 import { request } from 'undici';
 import { freePort } from '../support/free-port.js';
+import { startCollector } from '../support/otlp.js';
 import { freshDatabase } from '../support/postgres.js';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { type Sluice, startProcess } from '../support/sluice.js';
 import { textOf, top } from './support/deployed.js';
-import { argument, dockerfile, imageEnvironment, lastStep, readStages } from './support/dockerfile.js';
+import {
+  argument,
+  dockerfile,
+  imageEnvironment,
+  lastStep,
+  readStages,
+  type Step,
+} from './support/dockerfile.js';
 import { buildImage } from './support/image.js';
+import { dockerfileWith } from './support/readme.js';
 
 const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
@@ -108,8 +117,12 @@ describe('the image, its steps carried out in an empty folder', function () {
     words.map((word) => (word.startsWith('/') && existsSync(join(root, word)) ? join(root, word) : word));
 
   /** Runs the image as its user, with its environment, its entry point and its command. */
-  function start(env: Readonly<Record<string, string>>, command = lastStep('CMD').exec): Sluice {
-    const [node, ...argv] = [...lastStep('ENTRYPOINT').exec, ...command];
+  function start(
+    env: Readonly<Record<string, string>>,
+    command = lastStep('CMD').exec,
+    entryPoint = lastStep('ENTRYPOINT').exec,
+  ): Sluice {
+    const [node, ...argv] = [...entryPoint, ...command];
     expect(node).to.equal('node');
     const image = imageEnvironment();
     const [uid, gid] = lastStep('USER').text.split(':').map(Number);
@@ -215,6 +228,35 @@ describe('the image, its steps carried out in an empty folder', function () {
     running.kill('SIGTERM');
     expect(await running.exited).to.deep.equal({ code: 0, signal: null });
     expect(await healthCheck(port), 'after the stop').to.equal(1);
+  });
+
+  it('sends traces, once the SDK is put in as the README says', async () => {
+    const [image] = readStages(dockerfileWith('@opentelemetry/'));
+    const step = (keyword: string): Step | undefined =>
+      image?.steps.findLast((one) => one.keyword === keyword);
+    expect(image?.image).to.equal('sluice');
+    expect(step('USER')?.text).to.equal(lastStep('USER').text);
+    const { PATH = '', HOME = '' } = process.env;
+    const env = { PATH, HOME, ...imageEnvironment() };
+    await run('/bin/sh', ['-c', step('RUN')?.text ?? 'false'], { cwd: join(root, 'app'), env });
+    const collector = await startCollector();
+    try {
+      const port = String(await freePort());
+      const tracing = { PORT: port, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+      running = start(
+        { ...tracing, API_KEYS: `test:submit+read:${hashOf(key)}` },
+        lastStep('CMD').exec,
+        step('ENTRYPOINT')?.exec,
+      );
+      await running.waitForLine(/^Listening on /);
+      const { statusCode } = await request(`http://127.0.0.1:${port}/v1/jobs`);
+      expect(statusCode).to.equal(401);
+      running.kill('SIGTERM');
+      expect((await running.exited).code).to.equal(0);
+      expect(collector.spans.map(({ name }) => name)).to.include('GET /v1/jobs');
+    } finally {
+      await collector.close();
+    }
   });
 });
 

@@ -1,5 +1,9 @@
 /** The files of deploy/rabbitmq on a real node: it takes them, and they do what they say. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import amqp from 'amqplib';
 import { expect } from 'chai';
 import { request } from 'undici';
@@ -14,7 +18,42 @@ import { type RabbitNode, startNode } from '../support/rabbitmq.js';
 import { enabledPlugins, rabbitmqConf, textOf, top, type Yaml, yamlOf } from './support/deployed.js';
 import { readme } from './support/readme.js';
 
+const run = promisify(execFile);
+
 const QUEUES = ['default', 'mail'];
+
+describe('policies.sh', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sluice-policies-'));
+    // Prints what it is asked for.
+    await symlink('/bin/echo', join(folder, 'rabbitmqctl'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const runWith = (limit: string): Promise<{ stdout: string; stderr: string; code?: number }> =>
+    run('sh', [join(top, 'deploy/rabbitmq/policies.sh')], {
+      env: { PATH: `${folder}:${process.env['PATH']}`, LANE_MAX_BYTES: limit },
+    }).catch((error) => error);
+
+  for (const limit of ['10GB', '-5', '0', '1,"expires":1']) {
+    it(`changes nothing for LANE_MAX_BYTES=${limit}, and says what it takes`, async () => {
+      const { stdout, stderr, code } = await runWith(limit);
+      expect({ stdout, code }).to.deep.equal({ stdout: '', code: 2 });
+      expect(stderr).to.match(
+        /^LANE_MAX_BYTES=.*: it is a whole number of bytes, .* no policy was changed$/m,
+      );
+    });
+  }
+
+  it('sets a limit for the lanes alone, and none for an empty one', async () => {
+    const { stdout } = await runWith('1000');
+    expect(stdout.split('\n').filter((line) => line.includes('max-length-bytes'))).to.have.length(1);
+    expect((await runWith('')).stdout)
+      .to.include('set_policy')
+      .and.not.include('max-length-bytes');
+  });
+});
 
 describe('the files for RabbitMQ, on a real node', function () {
   this.timeout(120_000);

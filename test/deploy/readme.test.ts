@@ -6,7 +6,7 @@ import { errorStatus } from '../../src/api/contract.js';
 import { settings } from '../../src/config/settings.js';
 import { startSluice } from '../support/sluice.js';
 import { filesOf, rabbitmqConf, textOf, top, type Yaml, yamlOf } from './support/deployed.js';
-import { blockBehind, readme, runbook } from './support/readme.js';
+import { blockBehind, filesMadeBy, readme, runbook } from './support/readme.js';
 
 function alertRules(): readonly Yaml[] {
   const [{ groups }] = yamlOf('deploy/prometheus/alerts.yaml') as [Yaml];
@@ -61,16 +61,18 @@ describe('the runbook', () => {
   });
 
   it('links to entries that are there, from anywhere in the page', () => {
-    const headings = [...readme.matchAll(/^##+ (.+)$/gm)].map(([, title = '']) =>
-      title.toLowerCase().replaceAll(' ', '-'),
-    );
+    const headingsOf = (text: string): string[] =>
+      [...text.matchAll(/^##+ (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-'));
+    const headings = headingsOf(readme);
     const links = [...readme.matchAll(/\]\((?<to>[^)]+)\)/g)].map(({ groups: found }) =>
       String(found?.['to']),
     );
     expect(links).to.have.length.greaterThan(10);
     for (const link of links) {
-      if (link.startsWith('#')) expect(headings, link).to.include(link.slice(1));
-      else expect(existsSync(join(top, 'deploy', link)), link).to.equal(true);
+      const [path = '', heading] = link.split('#');
+      if (path !== '') expect(existsSync(join(top, 'deploy', path)), link).to.equal(true);
+      if (heading !== undefined)
+        expect(path === '' ? headings : headingsOf(textOf(join('deploy', path))), link).to.include(heading);
     }
   });
 });
@@ -100,7 +102,16 @@ describe('deploy/README.md', function () {
   it('names settings, error codes and broker settings as they are', () => {
     const known = new Set([
       ...Object.values(settings).flatMap(({ name }) => [name, `${name}_FILE`]),
-      ...['SLUICE_URL', 'SLUICE_API_KEY', 'SLUICE_PORT', 'KEY', 'END', 'LANE_MAX_BYTES', 'NODE_VERSION'],
+      ...[
+        'SLUICE_URL',
+        'SLUICE_API_KEY',
+        'SLUICE_PORT',
+        'KEY',
+        'END',
+        'LANE_MAX_BYTES',
+        'NODE_VERSION',
+        'NODE_OPTIONS',
+      ],
       ...readEnvNames(),
     ]);
     const shouted = [...readme.matchAll(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g)].map(([name]) => name);
@@ -110,6 +121,17 @@ describe('deploy/README.md', function () {
       expect(errorStatus, String(code)).to.have.property(String(code), Number(status));
     for (const name of ['vm_memory_high_watermark', 'raft.wal_max_size_bytes'])
       expect(Object.keys(rabbitmqConf()).join(' ')).to.include(name);
+  });
+
+  it('leaves its reader in the top folder, with the rights of files as they were', async () => {
+    for (const heading of ['## On one machine', '## On Kubernetes']) {
+      const made = await filesMadeBy(
+        `here=$(pwd); mask=$(umask)\n${blockBehind(heading)}\ntest "$(pwd) $(umask)" = "$here $mask"\nls -l deploy/.env >> seen || ls -ld deploy/kubernetes/secrets >> seen`,
+        ['deploy'],
+        ['seen'],
+      );
+      expect(made[0], 'nobody else may read it').to.match(/^[-d]rw[-x]------ /);
+    }
   });
 
   it('builds and runs files that are there', () => {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, open, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -50,6 +50,11 @@ describe('the spool of events', () => {
     const path = join(folder, `${theirs}.${pid}.${number}.1${suffix}`);
     await writeFile(path, batchOf(number, 1, theirs));
     return path;
+  }
+
+  async function age(path: string): Promise<void> {
+    const then = (Date.now() - ADOPT_AFTER_MS) / 1000 - 1;
+    await utimes(path, then, then);
   }
 
   async function drain(spool: Spool): Promise<Buffer[]> {
@@ -151,17 +156,22 @@ describe('the spool of events', () => {
     });
 
     it('adopts files that are too old to be its own', async () => {
-      const path = await leave(other.pid);
-      const then = (Date.now() - ADOPT_AFTER_MS) / 1000 - 1;
-      await utimes(path, then, then);
+      await age(await leave(other.pid));
       expect((await opened()).stats.files).to.equal(1);
     });
   });
 
-  it('removes what a process has left unfinished: nobody was told that it is durable', async () => {
-    await leave(endedPid(), 1, '.part');
+  it('removes what a process has left unfinished long ago: nobody was told that it is durable', async () => {
+    await age(await leave(endedPid(), 1, '.part'));
     expect((await opened()).stats.files).to.equal(0);
     expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it('leaves to another container what that is writing, although its process has our own id', async () => {
+    const path = await leave(process.pid, 1, '.part');
+    expect((await opened()).stats.files).to.equal(0);
+    await rename(path, path.slice(0, -'.part'.length));
+    expect(await drain(await opened())).to.have.lengthOf(1);
   });
 
   it('sets a torn file aside, names it in the log, and goes on with the next', async () => {

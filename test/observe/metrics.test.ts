@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { ofIngestionOnly } from '../../deploy/grafana/src/queries.js';
 import { errorStatus } from '../../src/api/contract.js';
 import type { Inspection } from '../../src/broker/broker.js';
 import type { Job } from '../../src/job/job.js';
@@ -46,8 +47,17 @@ describe('the metrics', () => {
     expect(samples.get('sluice_http_request_duration_seconds_bucket{le="0.005"}')).to.equal(1);
   });
 
+  it('tell who takes jobs by its refusals, also while broker and store are away', async () => {
+    const away = (): Promise<never> => Promise.reject(new Error('away'));
+    const readSide = { queues: away, rows: away, unaccounted: away };
+    const told = async (metrics: Metrics): Promise<boolean> =>
+      [...(await scrape(metrics)).keys()].some((series) => series.startsWith(`${ofIngestionOnly}{`));
+    expect(await told(setup({ inspect: away, readSide }))).to.equal(true);
+    expect(await told(setup()), 'a worker').to.equal(false);
+  });
+
   it('count accepted jobs by queue, lane and type, and refusals by code', async () => {
-    const metrics = setup();
+    const metrics = setup({ inspect: () => new Promise(() => {}), inspectTimeoutMs: 1 });
     metrics.http.accepted(job());
     metrics.http.refused('invalid_job');
     const samples = await scrape(metrics);
@@ -188,7 +198,7 @@ describe('the metrics', () => {
   it('have a registry of their own, with the defaults of prom-client', async () => {
     const [one, other] = [setup(), setup()];
     one.http.refused('invalid_job');
-    expect((await scrape(other)).get('sluice_jobs_refused_total{code="invalid_job"}')).to.equal(0);
+    expect((await scrape(other)).has('sluice_jobs_refused_total{code="invalid_job"}')).to.equal(false);
     expect((await scrape(one)).has('process_resident_memory_bytes')).to.equal(true);
     expect(one.contentType).to.match(/^text\/plain/);
   });

@@ -10,11 +10,13 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import { expect } from 'chai';
 import { Refused } from '../../src/job/errors.js';
+import { createContextManager } from '../../src/observe/active-span.js';
 import { embeddedMessaging } from '../../src/observe/messaging.js';
 import { carriedOf, contextIn } from '../../src/observe/trace-parent.js';
 import { createTracing, type Tracing } from '../../src/observe/tracing.js';
 import { serve } from '../http/support/serve.js';
 import { benchOf, jobOf, scriptedHandler } from '../worker/support/pool-bench.js';
+import { promisesAreHooked } from './support/promise-hook.js';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${TRACE_ID}-b7ad6b7169203331-01`;
@@ -123,6 +125,25 @@ describe('tracing', () => {
     expect(attempt?.status.code).to.equal(SpanStatusCode.UNSET);
   });
 
+  it('gives back the hook of promises when the last attempt that is seen has ended, and not before', async () => {
+    const script = scriptedHandler();
+    const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+    provider.register({ contextManager: createContextManager() });
+    const { pool, broker } = benchOf([script.handler], {
+      spans: createTracing(embeddedMessaging)?.attempts,
+    });
+    await pool.start();
+    const deliveries = [jobOf({ traceparent }), jobOf({ traceparent })].map((job) => broker.deliver(job));
+    const [first, second] = [await script.call(0), await script.call(1)];
+    first.resolve();
+    await deliveries[0]?.settled;
+    expect(await promisesAreHooked(), 'one of two still runs').to.equal(true);
+    second.reject(new Error('it fails'));
+    await deliveries[1]?.settled;
+    expect(await promisesAreHooked()).to.equal(false);
+    await pool.stop();
+  });
+
   it('makes no span of a job without a context, nor of one whose context makes no sense', async () => {
     const script = scriptedHandler();
     const { pool, broker } = benchOf([script.handler], { spans: listen().attempts });
@@ -134,6 +155,22 @@ describe('tracing', () => {
     }
     await pool.stop();
     expect(spans()).to.deep.equal([]);
+  });
+
+  it('shows a replay of many as a trace of its own that links to the request, if that was seen', () => {
+    const { replays } = listen();
+    const origin = { traceId: TRACE_ID, spanId: 'b7ad6b7169203331' };
+    for (const flags of ['01', '00'])
+      replays(jobOf({ run: 2, traceparent: `00-${TRACE_ID}-${origin.spanId}-${flags}` }))?.end();
+    replays(jobOf({ run: 2 }))?.end();
+    const links = spans().map((span) => span.links.map((link) => link.context.spanId));
+    expect(links).to.deep.equal([[origin.spanId], [], []]);
+    expect(spans()[0]?.attributes).to.include({ 'sluice.job.run': 2, 'messaging.operation.name': 'publish' });
+    expect(spans().map((span) => span.spanContext().traceId)).not.to.include(TRACE_ID);
+  });
+
+  it('lets an unseen replay of many go without any context', () => {
+    expect(listen(new AlwaysOffSampler()).replays(jobOf({ run: 2 }))).to.equal(undefined);
   });
 
   const carried = [

@@ -37,6 +37,11 @@ describe('a log line', () => {
     });
   }
 
+  it('is looked through once, however long a word in it is', () => {
+    const word = 'a1b2c3d4'.repeat(50_000);
+    expect(createMask([])(`${word}://u:p@h ${word}`)).to.equal(`${word}://***@h ${word}`);
+  });
+
   it('is masked as a whole: the message, the fields, an error and its cause, and what a child adds', () => {
     const lines: string[] = [];
     const destination = { write: (line: string) => void lines.push(line) };

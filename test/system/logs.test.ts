@@ -135,6 +135,13 @@ describe('the log', () => {
     expect(all).to.include('signing with ***').and.include('cannot reach smtp://***@127.0.0.1:1');
     for (const [name, secret] of Object.entries(secrets)) expect(all, name).not.to.include(secret);
     expect(all).not.to.include('abcdefghijkl');
+    // What people with the scope `read` see of the same failure.
+    const { error, attempts } = (await stage.call('GET', `/v1/jobs/${leaking}`, undefined, bearer)).body;
+    const groups = (await stage.call('GET', '/v1/dead-letters', undefined, bearer)).body;
+    const seen = JSON.stringify({ error, attempts, groups });
+    expect(seen).to.include('cannot reach smtp://***@127.0.0.1:1');
+    for (const name of ['push', 'smtp', 'smtpEncoded', 'apiKey'] as const)
+      expect(seen, name).not.to.include(secrets[name]);
   });
 
   it('has no line of a job that goes well at info, and one for each failure', async () => {

@@ -1,7 +1,9 @@
 /** Traces as a collector sees them, of processes that run the built program with `sluice/tracing` loaded before. */
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type CollectedSpan, type Collector, startCollector } from '../support/otlp.js';
 import { type Sink, type SinkAnswer, type SinkRequest, startSink } from '../support/sink.js';
+import { startSluice } from '../support/sluice.js';
 import { openStage, type Stage } from './stage.js';
 
 const REMOTE = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
@@ -174,6 +176,28 @@ describe('traces', () => {
     expect(second?.traceId).to.equal(request?.traceId);
   });
 
+  it('of many replays are one for each, linked with the request that ordered them', async () => {
+    answer = () => ({ status: 410 });
+    const ids = await Promise.all([stage.submit(push()), stage.submit(push())]);
+    for (const id of ids) while ((await stage.call('GET', `/v1/jobs/${id}?wait=30`)).body.state !== 'dead');
+    answer = () => ({ status: 204 });
+    const order = { filter: { ids }, ratePerSecond: 100 };
+    expect((await stage.call('POST', '/v1/dead-letters/replay', order)).body.matched).to.equal(2);
+    const again = await collector.until(
+      2,
+      ({ attributes }) =>
+        ids.includes(String(attributes['messaging.message.id'])) &&
+        attributes['sluice.job.outcome'] === 'succeeded',
+    );
+    const [request] = await collector.until(1, ({ name }) => name === 'POST /v1/dead-letters/replay');
+    expect(new Set([request, ...again].map((span) => span?.traceId)).size).to.equal(3);
+    for (const attempt of again) {
+      const [publish] = await collector.until(1, ({ spanId }) => spanId === attempt.parentSpanId);
+      expect(publish).to.include({ kind: 'PRODUCER', parentSpanId: '' });
+      expect(publish?.links).to.deep.equal([{ traceId: request?.traceId, spanId: request?.spanId }]);
+    }
+  });
+
   it('of a batch are one for each job, linked with the request', async () => {
     const { body } = await stage.call('POST', '/v1/jobs/batch', [push(), push(), push()], { traceparent });
     const ids: string[] = body.ids;
@@ -213,6 +237,51 @@ describe('traces', () => {
       await collector.until(2, seen);
       expect(new Set(collector.spans.filter(seen).map(({ traceId }) => traceId))).to.deep.equal(
         new Set([REMOTE.traceId]),
+      );
+    });
+
+    it('show no secret of the settings, though a handler puts it into its error', async () => {
+      const own = {
+        HANDLERS: fileURLToPath(new URL('fixtures/leaking.mjs', import.meta.url)),
+        SMTP_URL: 'smtp://mailer:smtp-password-4711@127.0.0.1:1',
+        SMTP_FROM: 'jobs@example.com',
+      };
+      await other.serve(own);
+      await other.work(own);
+      await other.submit({ type: 'test.leak', payload: {} });
+      const [attempt] = await collector.until(1, (span) => seen(span) && span.kind === 'CONSUMER');
+      expect(JSON.stringify(attempt)).to.include('cannot reach smtp://***@127.0.0.1:1');
+      expect(JSON.stringify(attempt)).not.to.include('smtp-password-4711');
+    });
+
+    it('are as the log says where their variables cannot be used, and jobs are taken', async () => {
+      const serving = await other.serving({
+        OTEL_TRACES_SAMPLER: 'nonsense',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'not a url',
+        OTEL_PROPAGATORS: 'b3',
+        // The SDK alone would fill the memory with batches of no span.
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0',
+      });
+      await serving.waitForLine(/OTEL_TRACES_SAMPLER value \\"nonsense\\" invalid, defaulting to/);
+      await serving.waitForLine(/OTEL_EXPORTER_OTLP_ENDPOINT is no address such as/);
+      await serving.waitForLine(/OTEL_PROPAGATORS=b3: sluice\/tracing knows tracecontext, baggage and none/);
+      await serving.waitForLine(/OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0: .*512 is taken/);
+      expect(await other.submit(push())).to.be.a('string');
+      serving.kill();
+      expect((await serving.exited).code).to.equal(0);
+    });
+
+    it('are not made without the SDK: the start ends, and says what to install', async () => {
+      const without = fileURLToPath(new URL('fixtures/without-sdk.mjs', import.meta.url));
+      const { exited, stderr } = startSluice(['work'], {
+        NODE_OPTIONS: `--import ${without} --import sluice/tracing`,
+        AMQP_URL: 'amqp://127.0.0.1:1',
+        DATA_DIR: other.dataDir,
+      });
+      expect((await exited).code).to.equal(2);
+      expect(stderr).to.have.length(1);
+      expect(JSON.parse(stderr[0] ?? '').msg).to.match(
+        /^sluice\/tracing needs packages that are not installed: npm install @opentelemetry\/sdk-trace-node@2 /,
       );
     });
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Handler } from '../../src/handler/define.js';
 import { Cancelled, DeadLetter } from '../../src/job/errors.js';
+import { createMask } from '../../src/runtime/mask.js';
 import { turns } from '../support/manual-clock.js';
 import { benchOf, graceMs, jobOf, scriptedHandler } from './support/pool-bench.js';
 
@@ -52,6 +53,22 @@ describe('what the worker says of a job', () => {
     if (event?.kind !== 'retried') throw new Error('no retried event');
     expect(event).to.include({ nextDueAtMs: clock.now() + 500, startedAtMs: clock.now(), attempt: 1 });
     expect(event.failure).to.include({ name: 'Error', message: 'down', code: 'E_DOWN' });
+  });
+
+  it('is no secret that the message of an error holds, in any place where it is told', async () => {
+    const { begin, book, lines } = await setup({ mask: createMask(['hunter22']) });
+    const reach = (): Error => new Error('no amqp://app:pass@host, nor with hunter22');
+    const first = await begin();
+    first.call.reject(reach());
+    await first.delivery.settled;
+    const last = await begin(jobOf({ attempt: 3 }));
+    last.call.reject(reach());
+    const letter = await last.delivery.settled;
+    expect(letter.kind === 'dead' && letter.death.failure.message).to.equal(
+      'no amqp://***@host, nor with ***',
+    );
+    const told = JSON.stringify([book.events, letter, lines]);
+    expect(told).to.include('no amqp://***@host').and.not.include('hunter22').and.not.include('app:pass');
   });
 
   it('is that it was cancelled by its handler, with the payload as it came', async () => {

@@ -1,12 +1,10 @@
 /** The way in: requests, what is accepted and refused, and the broker's confirm that each 202 waits for. */
 import { pageOf } from './page.js';
 import { lines, stat } from './panels.js';
-import { cpuOf, ofOurs, ofProcess, ofQueue, quantile, rate } from './queries.js';
+import { cpuOf, ofIngestionOnly, ofOurs, ofProcess, ofQueue, quantile, rate } from './queries.js';
 import { Bytes, Count, JobsPerSecond, PercentUnit, RequestsPerSecond, Seconds } from './units.js';
 
 const requests = 'sluice_http_requests_total';
-/** What only `serve` and `start` tell. */
-const ingestionOnly = 'sluice_store_rows';
 
 export const ingestion = () =>
   pageOf({
@@ -176,7 +174,7 @@ export const ingestion = () =>
             description: 'Of one core: at 1 a process can do no more. Start another `serve`.',
             unit: PercentUnit,
             width: 8,
-            queries: [{ expr: cpuOf(ingestionOnly), legend: '{{instance}}' }],
+            queries: [{ expr: cpuOf(ofIngestionOnly), legend: '{{instance}}' }],
             levels: [
               [null, 'green'],
               [0.9, 'red'],
@@ -189,7 +187,7 @@ export const ingestion = () =>
             unit: Seconds,
             width: 8,
             queries: [
-              { expr: ofOurs('nodejs_eventloop_lag_p99_seconds', ingestionOnly), legend: '{{instance}}' },
+              { expr: ofOurs('nodejs_eventloop_lag_p99_seconds', ofIngestionOnly), legend: '{{instance}}' },
             ],
           }),
           lines({
@@ -198,7 +196,7 @@ export const ingestion = () =>
             unit: Bytes,
             width: 8,
             queries: [
-              { expr: ofOurs('process_resident_memory_bytes', ingestionOnly), legend: '{{instance}}' },
+              { expr: ofOurs('process_resident_memory_bytes', ofIngestionOnly), legend: '{{instance}}' },
             ],
           }),
         ],

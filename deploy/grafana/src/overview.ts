@@ -6,8 +6,10 @@ import {
   cpuOf,
   depthPerQueue,
   increase,
+  ofIngestionOnly,
   ofProcess,
   ofQueue,
+  ofWorkersOnly,
   quantile,
   rate,
 } from './queries.js';
@@ -170,10 +172,10 @@ export const overview = () =>
                 expr: `max(sum by (queue) (${ofQueue('sluice_jobs_active')}) / sum by (queue) (${ofQueue('sluice_worker_concurrency')}))`,
                 legend: 'Worker slots of the fullest queue',
               },
-              { expr: `max(${cpuOf('sluice_worker_concurrency')})`, legend: 'CPU of the busiest worker' },
-              { expr: `max(${cpuOf('sluice_store_rows')})`, legend: 'CPU of the busiest ingestion' },
+              { expr: `max(${cpuOf(ofWorkersOnly)})`, legend: 'CPU of the busiest worker' },
+              { expr: `max(${cpuOf(ofIngestionOnly)})`, legend: 'CPU of the busiest ingestion' },
               {
-                expr: `max(${cpuOf()} unless on (job, instance) sluice_worker_concurrency unless on (job, instance) sluice_store_rows)`,
+                expr: `max(${cpuOf()} unless on (job, instance) ${ofWorkersOnly} unless on (job, instance) ${ofIngestionOnly})`,
                 legend: 'CPU of the busiest recorder',
               },
               {

@@ -3,6 +3,11 @@
  * so are taken by max() and never by instance; the rest belongs to the process that tells it.
  */
 
+/** What `serve` and `start` tell and no other, also while broker and store are away. */
+export const ofIngestionOnly = 'sluice_jobs_refused_total';
+/** What only a process with workers tells. */
+export const ofWorkersOnly = 'sluice_worker_concurrency';
+
 /** Series of one process. */
 export function ofProcess(metric: string, ...matchers: readonly string[]): string {
   return selector(metric, ['instance=~"$instance"', ...matchers]);

@@ -1,13 +1,20 @@
 /** The way out: slots, outcomes, times, and the processes that do the work. */
 import { pageOf } from './page.js';
 import { lines, stat } from './panels.js';
-import { countPerQueue, cpuOf, ofOurs, ofProcess, ofQueue, quantile, rate } from './queries.js';
+import {
+  countPerQueue,
+  cpuOf,
+  ofOurs,
+  ofProcess,
+  ofQueue,
+  ofWorkersOnly,
+  quantile,
+  rate,
+} from './queries.js';
 import { Bytes, Count, JobsPerSecond, PercentUnit, Seconds } from './units.js';
 
 const completed = 'sluice_jobs_completed_total';
 const slotsTaken = `sum by (queue) (${ofQueue('sluice_jobs_active')}) / sum by (queue) (${ofQueue('sluice_worker_concurrency')})`;
-/** What only a process with workers tells. */
-const workersOnly = 'sluice_worker_concurrency';
 
 export const workers = () =>
   pageOf({
@@ -186,14 +193,16 @@ export const workers = () =>
               'Of workers: 99 of 100 turns of the loop are at most so late. High: a handler computes in the loop; its neighbours wait.',
             unit: Seconds,
             queries: [
-              { expr: ofOurs('nodejs_eventloop_lag_p99_seconds', workersOnly), legend: '{{instance}}' },
+              { expr: ofOurs('nodejs_eventloop_lag_p99_seconds', ofWorkersOnly), legend: '{{instance}}' },
             ],
           }),
           lines({
             title: 'Memory',
             description: 'Resident, of workers: handlers included.',
             unit: Bytes,
-            queries: [{ expr: ofOurs('process_resident_memory_bytes', workersOnly), legend: '{{instance}}' }],
+            queries: [
+              { expr: ofOurs('process_resident_memory_bytes', ofWorkersOnly), legend: '{{instance}}' },
+            ],
           }),
           lines({
             title: 'Heap in use',

@@ -30,6 +30,9 @@ const up = `sluice_broker_up{${work}}`;
 const blocked = `sluice_broker_blocked{${serve}}`;
 const lag = `sluice_recorder_lag{${serve}}`;
 const spooled = `sluice_events_spooled{${work}}`;
+const unconfirmed = `sluice_publish_unconfirmed{${serve}}`;
+const confirms = `sluice_publish_confirm_seconds_count{${serve}}`;
+const restarts = 'kube_pod_container_status_restarts_total{container="sluice",pod="work-5c-x7"}';
 const unaccounted = `sluice_jobs_unaccounted{${serve}}`;
 const confirmed = (le: string): string => `sluice_publish_confirm_seconds_bucket{${serve},le="${le}"}`;
 
@@ -108,6 +111,14 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         summary:
           'The backlog of queue mail has been growing for 15 minutes, and no end of it can be foreseen.',
       },
+      {
+        when: 'it grows unevenly, and every third minute looks better',
+        given: { [depth]: '0+10x60', [drain]: Array(20).fill('Inf Inf 600').join(' ') },
+        atMinute: 50,
+        labels: ofMail,
+        summary:
+          'The backlog of queue mail has been growing for 15 minutes, and no end of it can be foreseen.',
+      },
     ],
     quiet: [
       { when: 'the backlog shrinks', given: { [depth]: '900-10x60', [drain]: '5400-60x60' }, atMinute: 40 },
@@ -159,7 +170,14 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         summary: 'A job of queue mail has been due for 1h 6m 40s and has not begun.',
       },
     ],
-    quiet: [{ when: 'all are younger', given: { [oldest]: '1700x10' }, atMinute: 5 }],
+    quiet: [
+      { when: 'all are younger', given: { [oldest]: '1700x10' }, atMinute: 5 },
+      {
+        when: 'the recorder is away, so that jobs which have ended are still told to wait',
+        given: { [oldest]: '4000x10', [lag]: '1+9x10' },
+        atMinute: 8,
+      },
+    ],
   },
   SluiceDelayedJobsStuck: {
     fires: [
@@ -175,6 +193,14 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       {
         when: 'it waits in its lane',
         given: { [oldest]: '0+60x20', [depth]: '5x20', [active]: '2x20', [concurrency]: '10x20' },
+        atMinute: 10,
+      },
+      {
+        when: 'the recorder is away, so that jobs which have ended are still told to wait',
+        given: {
+          ...{ [oldest]: '0+60x20', [depth]: '0x20', [active]: '2x20', [concurrency]: '10x20' },
+          [lag]: '1+9x20',
+        },
         atMinute: 10,
       },
       {
@@ -221,6 +247,13 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         atMinute: 8,
         labels: ofWork,
         summary: 'work:8080 has been started 4 times in 15 minutes.',
+      },
+      {
+        when: 'a pod ends each time before anybody has scraped it',
+        given: { [restarts]: '0 1 2 3 4 5x20' },
+        atMinute: 10,
+        labels: { container: 'sluice', pod: 'work-5c-x7' },
+        summary: 'work-5c-x7 has been started 5 times in 15 minutes.',
       },
     ],
     quiet: [
@@ -293,11 +326,22 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         atMinute: 20,
         summary: 'The broker takes 2.47s to confirm a job (99th percentile).',
       },
+      {
+        when: 'publishes wait and none is confirmed',
+        given: { [unconfirmed]: '0 40x30', [confirms]: '900x30' },
+        atMinute: 20,
+        summary: 'The broker confirms no job any more.',
+      },
     ],
     quiet: [
       {
         when: 'confirms take less than a second',
         given: { [confirmed('1')]: '0+10x30', [confirmed('2.5')]: '0+10x30', [confirmed('+Inf')]: '0+10x30' },
+        atMinute: 20,
+      },
+      {
+        when: 'publishes wait at each look, and are confirmed',
+        given: { [unconfirmed]: '40x30', [confirms]: '0+900x30' },
         atMinute: 20,
       },
       {

@@ -18,6 +18,14 @@ export function blockBehind(words: string): string {
   return String(block['lines']);
 }
 
+/** The Dockerfile of the README that has these words in it. @throws Error  there is none */
+export function dockerfileWith(words: string): string {
+  const blocks = [...readme.matchAll(/```dockerfile\n(?<lines>[\s\S]*?)```/g)];
+  const found = blocks.map(({ groups }) => String(groups?.['lines'])).find((text) => text.includes(words));
+  if (found === undefined) throw new Error(`deploy/README.md has no Dockerfile with "${words}"`);
+  return found;
+}
+
 /** Runs a block in an empty folder with these folders in it. @returns the texts of the files that it has written, in this order */
 export async function filesMadeBy(
   block: string,
