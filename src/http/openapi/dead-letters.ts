@@ -42,6 +42,7 @@ export const deadLetterOperations: readonly Operation[] = [
     description:
       'Carried out by the recorder at the rate given, also after a restart; halts by itself when failures come back.',
     scope: 'operate',
+    headers: ['traceparent'],
     body: {
       isRequired: true,
       content: {
