@@ -1,15 +1,24 @@
-/** The README tells the truth: its tables of settings and error codes are those of the code. */
+/** The README tells the truth: its tables are those of the code and of the last bench. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { faultsOfReadme, readmePath, tables, withTables } from './docs-tables.js';
+import { chart } from './load/chart.js';
+import { readResults } from './load/results.js';
 
 const right = withTables(
-  '# A\n<!-- settings -->\n<!-- /settings -->\nwords\n<!-- error-codes -->\nOUTDATED\n<!-- /error-codes -->\nend\n',
+  '# A\n<!-- settings -->\n<!-- /settings -->\nwords\n<!-- error-codes -->\nOUTDATED\n<!-- /error-codes -->\n<!-- bench -->\n<!-- /bench -->\nend\n',
 );
 
 describe('the README', () => {
-  it('lists the settings and the error codes as the code has them (else: npx tsx test/docs-tables.ts)', () => {
+  it('lists settings and error codes as the code has them, and what was measured (else: npx tsx test/docs-tables.ts)', () => {
     expect(faultsOfReadme(readFileSync(readmePath, 'utf8'))).to.deep.equal([]);
+  });
+
+  it('shows the chart of the figures that it lists', () => {
+    const picture =
+      /!\[[^\]]*\]\((test\/load\/[^)]+\.svg)\)/.exec(readFileSync(readmePath, 'utf8'))?.[1] ?? '';
+    const drawn = readFileSync(new URL(`../${picture}`, import.meta.url), 'utf8');
+    expect(drawn).to.equal(chart(readResults().comparisons));
   });
 });
 
