@@ -21,7 +21,13 @@ IN/S and OUT/S are means over the last minute. With --json, one queue a line.
 Example:
   sluice queues`,
   );
+}
+
+export function addPause(program: Command): void {
   addOrder(program, 'pause', 'Workers finish the jobs they run, and take no more from this queue.');
+}
+
+export function addResume(program: Command): void {
   addOrder(program, 'resume', 'Workers take jobs from this queue again.');
 }
 

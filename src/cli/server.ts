@@ -7,7 +7,7 @@ import { type ClientOptions, clientOf } from './client-options.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 /** An audit of many jobs takes its time. */
-const requestTimeoutMs = 120_000;
+const ANSWER_MS = 120_000;
 
 export interface Server {
   readonly url: string;
@@ -16,7 +16,7 @@ export interface Server {
   readonly requests: Requests;
 }
 
-export function connect({ url, apiKey }: ClientConfig): Server {
+export function connect({ url, apiKey }: ClientConfig, requestTimeoutMs = ANSWER_MS): Server {
   // A person at a terminal decides by himself whether to try again.
   const retry = { attempts: 1 };
   const requests = createRequests({ url, retry, requestTimeoutMs, apiKey: apiKey?.reveal() });
@@ -25,13 +25,15 @@ export function connect({ url, apiKey }: ClientConfig): Server {
 
 /**
  * Does the work of a command; with `json`, a refusal is printed on stdout first.
+ * @param requestTimeoutMs  how long the server may take to answer; default two minutes
  * @throws CommandFailed  exit code 1 where the server refuses or does not answer
  */
 export async function withServer<Result>(
   options: ClientOptions,
   work: (server: Server) => Promise<Result>,
+  requestTimeoutMs?: number,
 ): Promise<Result> {
-  const server = connect(clientOf(options));
+  const server = connect(clientOf(options), requestTimeoutMs);
   try {
     return await work(server);
   } catch (error) {
@@ -58,6 +60,11 @@ export function lineOf(error: unknown, url: string): string | undefined {
   const advice = status === 401 ? '; give a key with --api-key or SLUICE_API_KEY' : '';
   const when = retryAfterMs === undefined ? '' : `; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
   return oneLine(`${status} ${code}: ${detail}`) + advice + when;
+}
+
+/** The same of any error. */
+export function reasonOf(error: unknown, url: string): string {
+  return lineOf(error, url) ?? oneLine(String(error));
 }
 
 /** What became of one request that is not to be repeated blindly. */
