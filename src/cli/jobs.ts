@@ -49,13 +49,15 @@ Examples:
 
 async function jobs({ limit, cursor: from, ...options }: JobsOptions): Promise<void> {
   const { state, type, queue } = options;
-  const filter = { ...(state && { state }), ...(type && { type }), ...(queue && { queue }) };
   let cursor = from;
   let left = limit;
   let isFirst = true;
   await withServer(options, async ({ client }) => {
     do {
-      const page = await client.jobPage(filter, { limit: Math.min(left, MOST_PER_PAGE), cursor });
+      const page = await client.jobPage(
+        { state, type, queue },
+        { limit: Math.min(left, MOST_PER_PAGE), cursor },
+      );
       print(page.jobs, options.json, isFirst);
       isFirst = false;
       left -= page.jobs.length;

@@ -13,7 +13,12 @@ import type { CallOptions, Requests } from './requests.js';
 import { pause } from './time.js';
 
 /** Narrows a look; each field that is there must fit. */
-export type DeadLetterSearch = Pick<DeadLetterFilter, 'group' | 'type' | 'queue'>;
+export interface DeadLetterSearch {
+  /** Error fingerprint. */
+  readonly group?: string | undefined;
+  readonly type?: string | undefined;
+  readonly queue?: string | undefined;
+}
 
 export interface RedriveOptions extends CallOptions {
   /** Only count what matches. */

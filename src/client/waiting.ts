@@ -1,8 +1,9 @@
 /** Waiting for the end of a job: one long question after the other. */
 import type { JobAnswer } from '../api/contract.js';
 import type { State } from '../job/state.js';
+import type { Answer } from './answers.js';
 import { SluiceWaitTimeout } from './errors.js';
-import type { Answer, CallOptions, Requests } from './requests.js';
+import type { CallOptions, Requests } from './requests.js';
 import { pause, within } from './time.js';
 
 export interface WaitOptions extends CallOptions {
