@@ -59,6 +59,7 @@ export interface Requests {
   /** The waits between attempts, for those who repeat more than one request. */
   delayMs(attempt: number, options: CallOptions): number | undefined;
   readonly requestTimeoutMs: number;
+  readonly surroundings: Surroundings;
 }
 
 /** Time and chance, so that a test can play them. */
@@ -74,7 +75,8 @@ const real: Surroundings = { pause, random: Math.random, now: Date.now };
 const gatewayFaults = new Set([502, 504]);
 
 /** @throws TypeError  the address or the key cannot be used */
-export function createRequests(options: ConnectionOptions, { pause, random, now } = real): Requests {
+export function createRequests(options: ConnectionOptions, surroundings = real): Requests {
+  const { pause, random, now } = surroundings;
   const { fetch = globalThis.fetch.bind(globalThis), requestTimeoutMs = 60_000 } = options;
   const base = baseOf(options.url);
   const authorization = authorizationOf(options.apiKey);
@@ -130,6 +132,7 @@ export function createRequests(options: ConnectionOptions, { pause, random, now 
     ask: async <Known>(call: Call) => (await send(call)).body as Known,
     delayMs: (attempt, { retry }) => retryDelayMs(attempt, policyOf(retry), undefined, random()),
     requestTimeoutMs,
+    surroundings,
   };
 }
 
