@@ -1,7 +1,7 @@
 /** One request and its answer: the address, the key, the time limit, and when it is sent again. */
 import { type Answer, answerOf, connectionError } from './answers.js';
 import { SluiceConnectionError, SluiceHttpError } from './errors.js';
-import { defaultRetry, type RetryPolicy, retryDelayMs } from './retry.js';
+import { policyOf, type RetryPolicy, retryDelayMs } from './retry.js';
 import { pause, within } from './time.js';
 
 export interface ConnectionOptions {
@@ -80,9 +80,7 @@ export function createRequests(options: ConnectionOptions, surroundings = real):
   const { fetch = globalThis.fetch.bind(globalThis), requestTimeoutMs = 60_000 } = options;
   const base = baseOf(options.url);
   const authorization = authorizationOf(options.apiKey);
-  const policyOf = (more: Partial<RetryPolicy> | undefined): RetryPolicy => {
-    return { ...defaultRetry, ...options.retry, ...more };
-  };
+  const policy = policyOf(options.retry);
 
   async function send(call: Call): Promise<Answer> {
     const request = requestOf(call);
@@ -91,7 +89,7 @@ export function createRequests(options: ConnectionOptions, surroundings = real):
         return await attemptOf(request, call);
       } catch (error) {
         const delayMs = isWorthAnother(error, call)
-          ? retryDelayMs(attempt, policyOf(call.retry), retryAfterOf(error), random())
+          ? retryDelayMs(attempt, policyOf(call.retry, policy), retryAfterOf(error), random())
           : undefined;
         if (delayMs === undefined) throw error;
         await pause(delayMs, call.signal);
@@ -130,7 +128,7 @@ export function createRequests(options: ConnectionOptions, surroundings = real):
   return {
     send,
     ask: async <Known>(call: Call) => (await send(call)).body as Known,
-    delayMs: (attempt, { retry }) => retryDelayMs(attempt, policyOf(retry), undefined, random()),
+    delayMs: (attempt, { retry }) => retryDelayMs(attempt, policyOf(retry, policy), undefined, random()),
     requestTimeoutMs,
     surroundings,
   };
@@ -160,7 +158,7 @@ function baseOf(url: string | URL): string {
   const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
   const text = String(url);
   const origin = page === undefined ? undefined : new URL('/', page).href;
-  if (!URL.canParse(text, origin)) throw new TypeError(`url must be the address of a Sluice server: ${text}`);
+  if (!URL.canParse(text, origin)) throw new TypeError('url must be the address of a Sluice server');
   const base = new URL(text, origin);
   if (!/^https?:$/.test(base.protocol)) throw new TypeError('url must begin with http:// or https://');
   if (base.username !== '' || base.password !== '')

@@ -10,7 +10,13 @@ export interface RetryPolicy {
   readonly maxMs: number;
 }
 
-export const defaultRetry: RetryPolicy = { attempts: 6, baseMs: 250, maxMs: 60_000 };
+const defaultRetry: RetryPolicy = { attempts: 6, baseMs: 250, maxMs: 60_000 };
+
+/** What is not given, or given as undefined, is that of the fallback. */
+export function policyOf(given: Partial<RetryPolicy> = {}, fallback = defaultRetry): RetryPolicy {
+  const { attempts = fallback.attempts, baseMs = fallback.baseMs, maxMs = fallback.maxMs } = given;
+  return { attempts, baseMs, maxMs };
+}
 
 /**
  * How long to wait after a failed attempt, in ms; undefined to give up.

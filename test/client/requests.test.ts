@@ -77,6 +77,11 @@ describe('a request of the client', () => {
     const impatient = scripted(() => long);
     expect(await failureOf(impatient.requests.ask(look))).to.include({ retryAfterMs: 61_000 });
     expect(impatient.seen).to.have.length(1);
+    const unsaid = scripted(() => refused('overloaded'), {
+      retry: { attempts: undefined, maxMs: undefined } as object,
+    });
+    await failureOf(unsaid.requests.ask(look));
+    expect(unsaid.seen).to.have.length(6);
     const once = scripted(() => refused('overloaded'));
     await failureOf(once.requests.ask({ ...look, retry: { attempts: 1 } }));
     expect(once.seen).to.have.length(1);
