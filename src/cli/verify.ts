@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import type { AuditReport, Finding } from '../api/audit.js';
 import { systemClock as clock, sleep } from '../runtime/clock.js';
-import { call } from './call.js';
-import { addClientOptions, type ClientOptions, clientOf, wholeNumberOption } from './client-options.js';
+import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
+import { type Painter, painterOf } from './colour.js';
+import { withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface VerifyOptions extends ClientOptions {
@@ -11,7 +12,6 @@ interface VerifyOptions extends ClientOptions {
 }
 
 const AGAIN_MS = 2_000;
-const ANSWER_MS = 120_000;
 
 export function addVerify(program: Command): void {
   const command = program
@@ -39,20 +39,18 @@ Examples:
 }
 
 async function verify(options: VerifyOptions): Promise<void> {
-  const client = clientOf(options);
   const untilMs = clock.now() + options.wait * 1000;
-  for (;;) {
-    const outcome = await call(client, { method: 'GET', path: '/v1/audit', answerMs: ANSWER_MS });
-    if (outcome.kind !== 'accepted') throw new CommandFailed(outcome.line, 1);
-    const report = outcome.body as unknown as AuditReport;
-    if (report.verdict === 'open' && clock.now() < untilMs) {
+  const report = await withServer(options, async ({ client }) => {
+    for (;;) {
+      const look = await client.audit();
+      if (look.verdict !== 'open' || clock.now() >= untilMs) return look;
       await sleep(clock, AGAIN_MS);
-      continue;
     }
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
-    if (report.verdict === 'fault') throw new CommandFailed(conclusionOf(report), 1);
-    return;
-  }
+  });
+  process.stdout.write(
+    options.json ? `${JSON.stringify(report)}\n` : textOf(report, painterOf(process.stdout)),
+  );
+  if (report.verdict === 'fault') throw new CommandFailed(conclusionOf(report), 1);
 }
 
 function conclusionOf({ unaccounted, findings }: AuditReport): string {
@@ -67,7 +65,9 @@ const verdicts: Readonly<Record<AuditReport['verdict'], string>> = {
   fault: 'FAULT',
 };
 
-export function textOf(report: AuditReport): string {
+const verdictStyles = { clean: 'green', open: 'yellow', fault: 'red' } as const;
+
+function textOf(report: AuditReport, paint: Painter): string {
   const { accepted, states, broker, open, unaccounted, difference, proof } = report;
   const jobs = Object.entries(states).map(
     ([state, { rows, deleted }]) =>
@@ -95,9 +95,9 @@ export function textOf(report: AuditReport): string {
       ({ source, role, host, lastSeenAt }) => `  ${role} ${source} on ${host}, last seen ${lastSeenAt}`,
     ),
     ...report.edited.map(({ id, state, expected }) => `  ${id} is ${state}, was recorded as ${expected}`),
-    verdicts[report.verdict],
-  ];
-  return `${lines.map((line) => line.slice(0, line.length - line.trimStart().length) + oneLine(line)).join('\n')}\n`;
+  ].map((line) => line.slice(0, line.length - line.trimStart().length) + oneLine(line));
+  const verdict = paint(verdictStyles[report.verdict], verdicts[report.verdict]);
+  return `${[...lines, verdict].join('\n')}\n`;
 }
 
 function findingLines({ code, severity, count, detail, ids }: Finding): string[] {
