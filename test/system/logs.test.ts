@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import amqp from 'amqplib';
 import { expect } from 'chai';
 import { v7 } from 'uuid';
+import { eventually } from '../support/eventually.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { type Sluice, startSluice } from '../support/sluice.js';
@@ -41,7 +42,8 @@ const saidOf = (process: Sluice, id: string): readonly string[] =>
     .filter(({ job }) => job === id)
     .map(({ level, msg }) => `${level} ${msg}`);
 
-describe('the log', () => {
+describe('the log', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   beforeEach(async () => {
@@ -100,7 +102,7 @@ describe('the log', () => {
       'dead',
       'dead',
     ]);
-    while ((await ended(undecodable)) !== 'dead');
+    await eventually(async () => (await ended(undecodable)) === 'dead');
     const held = await submit({ type: 'test.hold', payload: secrets.payload });
     await worker.waitForLine(new RegExp(`"job":"${held}".*was started`));
     worker.kill();
