@@ -31,15 +31,18 @@ interface Line {
   readonly level: string;
   readonly msg: string;
   readonly job?: string;
+  readonly attempt?: number;
   readonly traceId?: string;
   readonly [field: string]: unknown;
 }
 
 const linesOf = (process: Sluice): readonly Line[] =>
   process.stderr.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+/** By attempt: the next one may begin before the settle of the last, which waits for the broker, is told. */
 const saidOf = (process: Sluice, id: string): readonly string[] =>
   linesOf(process)
     .filter(({ job }) => job === id)
+    .toSorted((a, b) => (a.attempt ?? 1) - (b.attempt ?? 1))
     .map(({ level, msg }) => `${level} ${msg}`);
 
 describe('the log', function () {
