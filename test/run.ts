@@ -1,136 +1,160 @@
 /** `npm test`: sets everything up, runs mocha, and closes with `N passed, N failed`. Arguments name files or folders; options go to mocha. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import pLimit from 'p-limit';
-import type { Counts, StillOpen } from './support/counting-reporter.js';
 import { createGuard } from './support/guard.js';
 import { installPostgres } from './support/install-postgres.js';
 import { installPrometheus } from './support/install-prometheus.js';
 import { installRabbitmq } from './support/install-rabbitmq.js';
-import { findPostgres } from './support/postgres.js';
+import { findPostgres, startPostgres } from './support/postgres.js';
 import { hasPrometheus } from './support/prometheus.js';
 import { findRabbitmq, startNode } from './support/rabbitmq.js';
+import { makeRamFolder } from './support/ram-folder.js';
+import type { Counts, Done, StillOpen, Task } from './support/test-process.js';
 
 /** How long a finished run may take to end; what is left open then is a fault of a test or of the product. */
 const ENDING_MS = 10_000;
-/** Most tests wait for servers and processes, so two cores carry three. */
-const PROCESSES = 3;
-/** What starts brokers and programs again and again begins first, so that no process is left alone with it at the end. */
-const slow = ['test/system/', 'test/load/', 'test/broker/rabbitmq/', 'test/operations/move', 'test/cli/move'];
-const SLOW_HANDS = 9;
-const QUICK_HANDS = 6;
+/** Most tests wait for servers and processes, so two cores carry four. */
+const PROCESSES = 4;
+/** What takes long, the longest first: so that no process is left alone with one at the end. */
+const slow = [
+  'test/deploy/image',
+  'test/system/',
+  'test/cli/move',
+  'test/deploy/exercise',
+  'test/operations/move',
+  'test/broker/rabbitmq/',
+  'test/deploy/rabbitmq',
+  'test/broker/embedded/conformance',
+  'test/deploy/panels',
+  'test/store/',
+  'test/runtime/',
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(): Promise<number> {
-  const givenUrl = process.env['TEST_AMQP_URL'];
-  if (!givenUrl && findRabbitmq() === undefined && !installRabbitmq()) return 1;
-  if (!process.env['TEST_DATABASE_URL'] && findPostgres() === undefined && !installPostgres()) return 1;
+  const { TEST_AMQP_URL: amqpUrl, TEST_DATABASE_URL: databaseUrl } = process.env;
+  if (!amqpUrl && findRabbitmq() === undefined && !installRabbitmq()) return 1;
+  if (!databaseUrl && findPostgres() === undefined && !installPostgres()) return 1;
   if (!hasPrometheus() && !installPrometheus()) return 1;
-  if (spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status !== 0) {
-    process.stdout.write('The build failed, no test ran.\n0 passed, 0 failed\n');
-    return 1;
-  }
-
-  const node = givenUrl ? undefined : await startNode();
+  process.env['TMPDIR'] ??= makeRamFolder() ?? tmpdir();
+  // One broker and one database server for all tests that do them no harm; they start while the product is built.
+  const starting = Promise.all([amqpUrl ? undefined : startNode(), databaseUrl ? undefined : startShared()]);
+  starting.catch(() => undefined); // awaited below
+  const [code] = await once(
+    spawn('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }),
+    'close',
+  );
+  const [node, database] = await starting;
   try {
-    const { counts, isWhole } = await runMochas(process.argv.slice(2), givenUrl ?? node?.url ?? '');
+    if (code !== 0) {
+      process.stdout.write('The build failed, no test ran.\n0 passed, 0 failed\n');
+      return 1;
+    }
+    const { counts, isWhole } = await runAll(process.argv.slice(2), {
+      TEST_AMQP_URL: node?.url ?? amqpUrl,
+      TEST_DATABASE_URL: database?.url ?? databaseUrl,
+    });
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     if (counts.passed + counts.failed === 0) process.stdout.write('No test ran.\n');
     process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
     return isWhole && counts.failed === 0 && counts.passed > 0 ? 0 : 1;
   } finally {
-    await node?.remove();
+    await Promise.all([node?.remove(), database?.remove()]);
   }
 }
 
+/** With connections enough for all processes at once. */
+const startShared = () => startPostgres({ settings: { max_connections: '200' } });
+
 interface Run {
   readonly counts: Counts;
-  /** Mocha came to its end, its process too, and neither complained. */
+  /** All files were run, and every process came to its end. */
   readonly isWhole: boolean;
 }
 
-const notRun: Run = { counts: { passed: 0, failed: 0, skipped: 0 }, isWhole: false };
-
-/** The files are dealt out like cards, so that what lies in one folder, and takes as long, is shared. */
-async function runMochas(args: readonly string[], amqpUrl: string): Promise<Run> {
-  const specs = specsOf(args);
+/** Each process takes the next file when it is through with one, so all of them are busy until the end. */
+async function runAll(args: readonly string[], servers: NodeJS.ProcessEnv): Promise<Run> {
+  const files = inOrder(specsOf(args));
   const options = args.filter((arg) => arg.startsWith('-'));
-  const isSlow = (spec: string): boolean => slow.some((start) => spec.startsWith(start));
-  const hands = [
-    ...dealt(specs.filter(isSlow), SLOW_HANDS),
-    ...dealt(
-      specs.filter((spec) => !isSlow(spec)),
-      QUICK_HANDS,
-    ),
-  ];
-  const inTurn = pLimit(PROCESSES);
   const stopping = stopAtSignal();
-  const runs = await inTurn.map(hands, (hand) =>
-    stopping.aborted ? notRun : runMocha([...options, ...hand], amqpUrl, stopping),
+  const next = (): string | null => (stopping.aborted ? null : (files.shift() ?? null));
+  const count = Math.min(PROCESSES, files.length);
+  const runs = await Promise.all(
+    Array.from({ length: count }, () => runProcess(options, servers, next, stopping)),
   );
   const sum = (key: keyof Counts): number => runs.reduce((total, { counts }) => total + counts[key], 0);
   return {
     counts: { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') },
-    isWhole: runs.every(({ isWhole }) => isWhole),
+    isWhole: files.length === 0 && !stopping.aborted && runs.every(({ isWhole }) => isWhole),
   };
 }
 
-/** At most so many hands, of two files or more each. */
-function dealt(specs: readonly string[], most: number): string[][] {
-  const count = Math.min(most, Math.ceil(specs.length / 2));
-  return Array.from({ length: count }, (_, hand) => specs.filter((_spec, i) => i % count === hand));
+function inOrder(specs: readonly string[]): string[] {
+  const slowOnes = slow.flatMap((start) => specs.filter((spec) => spec.startsWith(start)));
+  return [...new Set([...slowOnes, ...specs])];
 }
 
-function runMocha(args: readonly string[], amqpUrl: string, stopping: AbortSignal): Promise<Run> {
-  const cli = fileURLToPath(import.meta.resolve('mocha/lib/cli/cli.js'));
-  const reporter = join(root, 'test/support/counting-reporter.ts');
-  const mocha = spawn(
-    process.execPath,
-    ['--import', 'tsx', '--enable-source-maps', cli, '--reporter', reporter, ...args],
-    {
-      cwd: root,
-      detached: true, // a group of its own, so that whatever it leaves behind can be ended
-      env: { ...process.env, TEST_AMQP_URL: amqpUrl },
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    },
-  );
+/** @param next  the file to run, or null when there is no other */
+function runProcess(
+  options: readonly string[],
+  servers: NodeJS.ProcessEnv,
+  next: () => string | null,
+  stopping: AbortSignal,
+): Promise<Run> {
+  const program = join(root, 'test/support/test-process.ts');
+  const built = new URL('support/built-product.mjs', import.meta.url).href;
+  const node = ['--import', 'tsx', '--import', built, '--enable-source-maps'];
+  const child = spawn(process.execPath, [...node, program, ...options], {
+    cwd: root,
+    detached: true, // a group of its own, so that whatever it leaves behind can be ended
+    env: { ...process.env, ...servers },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   const guard = createGuard();
-  if (mocha.pid !== undefined) guard.watch([mocha.pid]);
-  if (mocha.stdout) printBySuite(mocha.stdout);
+  if (child.pid !== undefined) guard.watch([child.pid]);
+  if (child.stdout) printBySuite(child.stdout);
 
   return new Promise((resolve, reject) => {
-    let counts: Counts | undefined;
+    const total = { passed: 0, failed: 0, skipped: 0 };
+    let file: string | null = null;
+    let isOver = false;
     let isLate = false;
     let stillOpen: readonly string[] = ['nothing that its loop could name, it does not turn'];
-    mocha.on('message', (message: Counts | StillOpen) => {
+    child.on('message', (message: Done | StillOpen) => {
       if ('stillOpen' in message) {
         stillOpen = message.stillOpen;
         return;
       }
-      counts = message;
+      for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += message.counts[key];
+      file = next();
+      child.send({ file } satisfies Task);
+      if (file !== null) return;
+      isOver = true;
       const ending = setTimeout(() => {
         isLate = true;
         process.stdout.write(
           `The tests are over, but after ${ENDING_MS} ms this keeps their process alive: ${stillOpen.join(', ')}\n`,
         );
-        mocha.kill('SIGKILL');
+        child.kill('SIGKILL');
       }, ENDING_MS);
-      mocha.once('exit', () => clearTimeout(ending));
+      child.once('exit', () => clearTimeout(ending));
     });
-    mocha.once('error', reject);
-    mocha.once('close', (code, signal) => {
-      if (counts === undefined)
-        process.stdout.write(`The tests did not come to their end: ${signal ?? `exit code ${code}`}\n`);
-      const isWhole = counts !== undefined && code === 0 && !isLate;
-      void guard
-        .release()
-        .then(() => resolve({ counts: counts ?? { passed: 0, failed: 0, skipped: 0 }, isWhole }));
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (!isOver)
+        process.stdout.write(
+          `${file ?? 'The tests'} did not come to an end: ${signal ?? `exit code ${code}`}\n`,
+        );
+      const isWhole = isOver && code === 0 && !isLate;
+      void guard.release().then(() => resolve({ counts: total, isWhole }));
     });
-    stopping.addEventListener('abort', () => mocha.kill('SIGKILL'), { once: true });
+    stopping.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   });
 }
 

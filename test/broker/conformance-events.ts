@@ -1,9 +1,10 @@
 /** The promises of the event channel: batches and dead letters reach a recorder, and announcements everyone. */
 import { expect } from 'chai';
-import type { Broker } from '../../src/broker/broker.js';
+import type { Broker, Delivery } from '../../src/broker/broker.js';
 import type { BatchDelivery, LetterDelivery } from '../../src/broker/event-channel.js';
 import { decode } from '../../src/job/codec.js';
 import { Lost, Unavailable } from '../../src/job/errors.js';
+import { eventually } from '../support/eventually.js';
 import type { Bench } from './conformance-bench.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
 import { createPile } from './pile.js';
@@ -244,10 +245,12 @@ export function exerciseEvents(name: string, openBench: () => Promise<Bench>): v
         if ((await broker.inspect()).deadLetters === 1) break;
         const inbox = createInbox();
         await broker.consume(source, inbox.take);
-        let suspect = await broker.takeSuspect(['default']);
+        let suspect: Delivery | undefined;
         const isDead = async (): Promise<boolean> => (await broker.inspect()).deadLetters === 1;
-        while (inbox.deliveries.length === 0 && suspect === undefined && !(await isDead()))
+        await eventually(async () => {
           suspect = await broker.takeSuspect(['default']);
+          return suspect !== undefined || inbox.deliveries.length > 0 || (await isDead());
+        });
         const held = suspect ?? inbox.deliveries[0];
         if (held === undefined) break;
         held.started();

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Broker, Delivery } from '../../src/broker/broker.js';
 import { Lost } from '../../src/job/errors.js';
+import { answerOf, eventually } from '../support/eventually.js';
 import type { Bench, Capabilities } from './conformance-bench.js';
 import { createInbox, makeJob, rejectionOf } from './inbox.js';
 
@@ -35,10 +36,11 @@ export function exerciseLosses(
     }
 
     async function untilSuspect(holder: Broker): Promise<Delivery> {
-      for (;;) {
-        const suspect = await holder.takeSuspect(['default']);
-        if (suspect !== undefined) return suspect;
-      }
+      const taken = await answerOf(
+        () => holder.takeSuspect(['default']),
+        (suspect) => suspect !== undefined,
+      );
+      return taken as Delivery;
     }
 
     it('delivers unsettled jobs again after a crash, and says that they were lost', async () => {
@@ -69,13 +71,11 @@ export function exerciseLosses(
       const lane = createInbox();
       await holder.consume(source, lane.take);
       const taken: string[] = [];
-      const take = async (): Promise<void> => {
-        const suspect = await holder.takeSuspect(['default']);
-        if (suspect === undefined) return;
+      while (taken.length < 2) {
+        const suspect = await untilSuspect(holder);
         taken.push(suspect.job.id);
         await suspect.ack();
-      };
-      while (taken.length < 2) await take();
+      }
       expect(new Set(taken)).to.deep.equal(new Set(jobs.map((job) => job.id)));
       expect(lane.deliveries).to.have.length(0);
       expect(await holder.takeSuspect(['default'])).to.equal(undefined);
@@ -105,8 +105,11 @@ export function exerciseLosses(
       let losses = 0;
       for (; !(await isDead()) && losses < 10; losses++) {
         await holder.consume(source, () => {});
-        let suspect = await holder.takeSuspect(['default']);
-        while (suspect === undefined && !(await isDead())) suspect = await holder.takeSuspect(['default']);
+        let suspect: Delivery | undefined;
+        await eventually(async () => {
+          suspect = await holder.takeSuspect(['default']);
+          return suspect !== undefined || (await isDead());
+        });
         if (suspect === undefined) break;
         expect(suspect.lostCount).to.equal(losses);
         suspect.started();

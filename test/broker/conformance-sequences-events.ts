@@ -1,6 +1,7 @@
 /** The part of the model of random sequences that knows which event batches must still come, and which may. */
 import type { Broker } from '../../src/broker/broker.js';
 import type { BatchDelivery } from '../../src/broker/event-channel.js';
+import { eventually } from '../support/eventually.js';
 
 export interface BatchModel {
   readonly faults: readonly string[];
@@ -85,7 +86,7 @@ export function createBatchModel(keepsAcks: boolean): BatchModel {
     async drain() {
       while (owed.size > 0 || hand.length > 0) {
         const delivery = hand[0];
-        if (delivery === undefined) await new Promise((resolve) => setImmediate(resolve));
+        if (delivery === undefined) await eventually(() => hand.length > 0, 1);
         else {
           end(delivery);
           await delivery.ack();

@@ -61,6 +61,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const RUNS = 12;
 const SUSPECT_AFTER = 3;
+/** Between two looks for a suspect, while nothing else comes. */
+const LOOK_MS = 5;
 const death = { reason: 'permanent', failure: { name: 'Error', message: 'no' }, atMs: 1 } as const;
 
 export function exerciseSequences(
@@ -262,7 +264,7 @@ async function play(
     if (suspect !== undefined) {
       receive(suspect);
       seen = seen.filter((one) => one !== suspect); // Suspects come out of their order.
-    } else await Promise.race([arrival, new Promise((resolve) => setImmediate(resolve))]);
+    } else await Promise.race([arrival, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
     checkOrder();
   }
   await events.drain();

@@ -22,7 +22,8 @@ async function contentOf(bench: StockBench): Promise<Parcel[]> {
   return parcels;
 }
 
-describe('sluice move', () => {
+describe('sluice move', function () {
+  this.timeout(120_000);
   let embedded: ReturnType<typeof openEmbeddedStock>;
   let rabbit: Awaited<ReturnType<typeof openRabbitStock>>;
   let env: Record<string, string>;
@@ -97,7 +98,7 @@ describe('sluice move', () => {
       expect(moved.waiting).to.be.below(total);
       const bodies = new Map(parcels.map(({ job }) => [job.id, job]));
       for (const job of arrived) expect(job).to.deep.equal(bodies.get(job.id));
-    }).timeout(120_000);
+    });
   }
 
   it('stops on SIGINT between two jobs, says what is left, and loses nothing', async () => {
@@ -115,7 +116,7 @@ describe('sluice move', () => {
     expect(run.stderr.at(-1)).to.include('run the same command again');
     const [there, here] = [await contentOf(rabbit), await contentOf(embedded)];
     expect([there.length, here.length]).to.deep.equal([report.moved.waiting, report.left.waiting]);
-  }).timeout(120_000);
+  });
 
   it('warns when workers are running on what is to be moved', async () => {
     await fill(rabbit.target(), [{ kind: 'waiting', job: makeJob({ queue: 'other' }) }]);

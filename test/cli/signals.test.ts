@@ -9,7 +9,7 @@ const script = fileURLToPath(new URL('./fake-service.ts', import.meta.url));
 describe('a real service process', () => {
   const running: ChildProcess[] = [];
   const launch = (behaviour: string) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', script, behaviour], {
+    const child = spawn(process.execPath, [...process.execArgv, script, behaviour], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.push(child);

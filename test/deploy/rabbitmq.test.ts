@@ -13,6 +13,7 @@ import { lanes } from '../../src/job/job.js';
 import { usualConsumerTimeoutMs } from '../../src/worker/prefetch.js';
 import { makeJob } from '../broker/inbox.js';
 import { createRabbitBench, type RabbitBench } from '../broker/rabbitmq/bench.js';
+import { answerOf, eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { type RabbitNode, startNode } from '../support/rabbitmq.js';
 import { enabledPlugins, rabbitmqConf, textOf, top, type Yaml, yamlOf } from './support/deployed.js';
@@ -74,6 +75,8 @@ describe('the files for RabbitMQ, on a real node', function () {
         'management.tcp.port': String(managementPort),
         'prometheus.tcp.ip': '127.0.0.1',
         'prometheus.tcp.port': String(prometheusPort),
+        // Else it counts every 5 s.
+        collect_statistics_interval: '1000',
       },
       advancedConfig: textOf('deploy/rabbitmq/advanced.config'),
       plugins: enabledPlugins(),
@@ -138,9 +141,8 @@ describe('the files for RabbitMQ, on a real node', function () {
     const lane = `queue="${bench.prefix}.jobs.default.normal"`;
     const read = async (): Promise<string> =>
       (await request(`${prometheus}/metrics/detailed?family=queue_coarse_metrics`)).body.text();
-    // The node gathers these numbers every few seconds.
-    let metrics = await read();
-    while (!metrics.includes(lane)) metrics = await read();
+    // The node gathers these numbers from time to time.
+    const metrics = await answerOf(read, (text) => text.includes(lane));
     expect(metrics).to.match(/^rabbitmq_detailed_queue_messages_ready\{/m);
   });
 
@@ -192,7 +194,7 @@ describe('the files for RabbitMQ, on a real node', function () {
         () => false,
       );
     // The queue tells it to the channels that it has refused, in its own time.
-    while (!(await isTaken())) await new Promise(setImmediate);
+    await eventually(isTaken);
   });
 
   it("lets KEDA's question for the depth find the lanes of all queues and no other queue", async () => {
@@ -218,9 +220,8 @@ describe('the files for RabbitMQ, on a real node', function () {
     };
     const sum = (items: readonly { messages?: number }[]): number =>
       items.reduce((total, { messages = 0 }) => total + messages, 0);
-    // The node gathers these numbers every few seconds.
-    let items = await ask();
-    while (sum(items) < 5) items = await ask();
+    // The node gathers these numbers from time to time.
+    const items = await answerOf(ask, (found) => sum(found) >= 5);
     expect(items.map(({ name }) => name)).to.have.members(
       QUEUES.flatMap((queue) => lanes.map((lane) => `${bench.prefix}.jobs.${queue}.${lane}`)),
     );

@@ -7,6 +7,7 @@ import { systemClock as clock } from '../../src/runtime/clock.js';
 import { createLog } from '../../src/runtime/log.js';
 import { createAuditReader } from '../../src/store/audit.js';
 import { createRabbitBench } from '../broker/rabbitmq/bench.js';
+import { eventually } from '../support/eventually.js';
 import { accepted, batchOf, sourceId, succeeded } from './support/events.js';
 import { postgresStores } from './support/stores.js';
 
@@ -53,7 +54,8 @@ describe('recorders on RabbitMQ and PostgreSQL', () => {
     await Promise.all(sent);
     const audit = createAuditReader(store.sql);
     const auditor = createAuditor({ audit, broker, clock });
-    await until(async () => (await broker.inspect()).events === 0 && two.stats.held === 0);
+    // The broker cannot be told to say when a queue is empty.
+    await eventually(async () => (await broker.inspect()).events === 0 && two.stats.held === 0);
     const report = await auditor.report();
     expect(report.accepted).to.deep.equal({ told: jobs, again: 0, implied: 0 });
     expect(report.states['succeeded']).to.deep.equal({ rows: jobs, deleted: 0 });
@@ -69,9 +71,4 @@ async function recorderOn(
   const recorder = createRecorder({ channel: broker.events, store, clock, log });
   await recorder.start();
   return recorder;
-}
-
-/** Asks until it is so: the broker cannot be told to say when a queue is empty. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,14 +3,14 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { createLog } from '../../src/runtime/log.js';
 import type { SqliteUse } from '../../src/runtime/sqlite-messages.js';
 import { createSqliteThread } from '../../src/runtime/sqlite-thread.js';
-import { testSchema } from './sqlite-test-module.js';
+import { testModule, testSchema } from './sqlite-test-schema.js';
 
 const use = (process.argv[3] ?? 'alone') as SqliteUse;
 const thread = createSqliteThread({
   folder: process.argv[2] ?? '',
   use,
   schemas: use === 'alone' ? { engine: testSchema } : { notes: testSchema },
-  modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
+  modules: [testModule],
   clock: systemClock,
   log: createLog('silent'),
   failed() {},

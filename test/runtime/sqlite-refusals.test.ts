@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execArgv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { expect } from 'chai';
@@ -18,7 +19,7 @@ import { failureOfError } from '../../src/runtime/sqlite-failure.js';
 import { createSqliteThread, type SqliteThread } from '../../src/runtime/sqlite-thread.js';
 import { rejectionOf } from '../broker/inbox.js';
 import { type Sluice, startProcess } from '../support/sluice.js';
-import { testSchema } from './sqlite-test-module.js';
+import { testModule, testSchema } from './sqlite-test-schema.js';
 
 const holder = fileURLToPath(new URL('./sqlite-holder.ts', import.meta.url));
 
@@ -41,7 +42,7 @@ describe('a folder that cannot be used', () => {
     const thread = createSqliteThread({
       folder: where,
       schemas: { engine: schema },
-      modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
+      modules: [testModule],
       clock: systemClock,
       log: createLog('silent'),
       failed() {},
@@ -51,7 +52,7 @@ describe('a folder that cannot be used', () => {
   }
 
   function hold(): Sluice {
-    const process = startProcess(['--import', 'tsx', holder, folder]);
+    const process = startProcess([...execArgv, holder, folder]);
     processes.push(process);
     return process;
   }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execArgv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { systemClock } from '../../src/runtime/clock.js';
@@ -9,7 +10,7 @@ import type { SqliteUse } from '../../src/runtime/sqlite-messages.js';
 import { createSqliteThread, type SqliteThread } from '../../src/runtime/sqlite-thread.js';
 import { rejectionOf } from '../broker/inbox.js';
 import { type Sluice, startProcess } from '../support/sluice.js';
-import { testSchema } from './sqlite-test-module.js';
+import { testModule, testSchema } from './sqlite-test-schema.js';
 
 const holder = fileURLToPath(new URL('./sqlite-holder.ts', import.meta.url));
 const nothing = Buffer.alloc(0);
@@ -37,7 +38,7 @@ describe('a folder that several processes share', () => {
       folder,
       use,
       schemas,
-      modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
+      modules: [testModule],
       clock: systemClock,
       log: createLog('silent'),
       failed() {},
@@ -53,7 +54,7 @@ describe('a folder that several processes share', () => {
   }
 
   function hold(use: SqliteUse): Sluice {
-    const process = startProcess(['--import', 'tsx', holder, folder, use]);
+    const process = startProcess([...execArgv, holder, folder, use]);
     processes.push(process);
     return process;
   }

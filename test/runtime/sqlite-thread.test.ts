@@ -11,7 +11,7 @@ import {
   type SqliteThreadOptions,
 } from '../../src/runtime/sqlite-thread.js';
 import { rejectionOf } from '../broker/inbox.js';
-import { testSchema } from './sqlite-test-module.js';
+import { testModule, testSchema } from './sqlite-test-schema.js';
 
 describe('the thread of an SQLite file', () => {
   let folder: string;
@@ -29,7 +29,7 @@ describe('the thread of an SQLite file', () => {
     const thread = createSqliteThread({
       folder,
       schemas: { engine: testSchema },
-      modules: [new URL('./sqlite-test-module.ts', import.meta.url).href],
+      modules: [testModule],
       clock: systemClock,
       log: createLog('silent'),
       failed() {},

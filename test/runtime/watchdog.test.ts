@@ -8,7 +8,7 @@ import { createMemoryLog } from '../worker/support/pool-bench.js';
 const program = fileURLToPath(new URL('./watched-process.ts', import.meta.url));
 
 async function run(limitMs: number, conduct: string) {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, String(limitMs), conduct]);
+  const child = spawn(process.execPath, [...process.execArgv, program, String(limitMs), conduct]);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {

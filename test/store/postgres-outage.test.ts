@@ -7,6 +7,7 @@ import { createLog } from '../../src/runtime/log.js';
 import { createPostgresStore } from '../../src/store/postgres.js';
 import type { SqlStore } from '../../src/store/sql-store.js';
 import { rejectionOf } from '../broker/inbox.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';
 import { type AboutJob, accepted, jobNumber, recordingOf } from './rows.js';
@@ -48,17 +49,16 @@ describe('the store while PostgreSQL is away', () => {
   }
 
   /** Until it succeeds: each rejection must be StoreUnavailable. */
-  async function eventually(action: () => Promise<void>): Promise<void> {
-    for (;;) {
+  function insist(action: () => Promise<void>): Promise<void> {
+    return eventually(async () => {
       const error = await rejectionOf(action());
-      if (error === undefined) return;
-      expect(error).to.be.instanceOf(StoreUnavailable);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+      if (error !== undefined) expect(error).to.be.instanceOf(StoreUnavailable);
+      return error === undefined;
+    });
   }
 
   async function untilWell(store: SqlStore): Promise<void> {
-    while (!store.health().ok) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(() => store.health().ok);
   }
 
   const jobs = new Map<number, AboutJob>();
@@ -128,7 +128,7 @@ describe('the store while PostgreSQL is away', () => {
     await frozen.start();
     await frozen.stop();
     await server.thaw();
-    await eventually(() => record(store, 2));
+    await insist(() => record(store, 2));
     await untilWell(store);
   });
 

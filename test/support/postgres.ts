@@ -104,6 +104,7 @@ async function createServer(
     listen_addresses: '127.0.0.1',
     port: String(port),
     unix_socket_directories: '',
+    dynamic_shared_memory_type: 'mmap', // in its folder: what is killed removes none of it elsewhere
     fsync: 'off',
     max_connections: '50',
     logging_collector: 'off',

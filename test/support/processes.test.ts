@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
+import { eventually } from './eventually.js';
 import { startSink } from './sink.js';
 import { startProcess } from './sluice.js';
 
@@ -66,7 +67,7 @@ describe('processes of a test', () => {
     const closed = once(parent, 'close'); // comes when the grandchild too has let go of stdout
     parent.kill('SIGKILL');
     await closed;
-    while (existsSync(folder)) await new Promise((resolve) => setImmediate(resolve));
+    await eventually(() => !existsSync(folder));
     expect(existsSync(folder)).to.equal(false);
   });
 });

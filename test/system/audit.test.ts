@@ -8,7 +8,8 @@ import { sharedNode } from '../support/rabbitmq.js';
 import { openStage, type Stage } from './stage.js';
 
 /** On SQLite the same is tested without the processes around it, in test/recorder/audit.test.ts. */
-describe('sluice verify on RabbitMQ and PostgreSQL, after somebody has meddled', () => {
+describe('sluice verify on RabbitMQ and PostgreSQL, after somebody has meddled', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let change: (statement: string) => Promise<void>;
   beforeEach(async () => {

@@ -6,7 +6,8 @@ import { openStage, type Stage } from './stage.js';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/handlers.mjs', import.meta.url));
 
-describe('workers that die', () => {
+describe('workers that die', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   let answer: () => SinkAnswer | Promise<SinkAnswer>;
@@ -60,7 +61,7 @@ describe('workers that die', () => {
     expect(supervisor.deaths()).to.be.within(4, 12);
     supervisor.stop();
     expect(new Set(attempts), 'a crash costs no attempt').to.deep.equal(new Set(['1']));
-  }).timeout(120_000);
+  });
 
   it('hand a job that was running when they were killed to the next, at no cost to the job', async () => {
     await stage.serve();

@@ -8,6 +8,7 @@ import { request } from 'undici';
 import type { AuditReport } from '../../src/api/audit.js';
 import type { JobPage } from '../../src/api/contract.js';
 import type { DeadLetterPage, RedriveView } from '../../src/api/dead-letters.js';
+import { answerOf } from '../support/eventually.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { type Sluice, startSluice } from '../support/sluice.js';
 
@@ -52,13 +53,8 @@ describe('50 jobs that died of two errors', () => {
     expect(statusCode).to.equal(200);
     return (await body.json()) as Body;
   }
-  /** Asks until the answer is as it shall be; the test's own time is the limit. */
-  async function until<Body>(path: string, isSo: (body: Body) => boolean): Promise<Body> {
-    for (;;) {
-      const body = await get<Body>(path);
-      if (isSo(body)) return body;
-    }
-  }
+  const until = <Body>(path: string, isSo: (body: Body) => boolean): Promise<Body> =>
+    answerOf(() => get<Body>(path), isSo);
   async function cli(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
     const command = startSluice([...args, '--url', url], {}, { cwd: folder });
     const { code } = await command.exited;

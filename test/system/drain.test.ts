@@ -3,7 +3,8 @@ import { createDeferred } from '../support/deferred.js';
 import { type Sink, type SinkAnswer, startSink } from '../support/sink.js';
 import { openStage, type Stage } from './stage.js';
 
-describe('a drain on SIGTERM', () => {
+describe('a drain on SIGTERM', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   let answer: () => SinkAnswer | Promise<SinkAnswer>;

@@ -13,7 +13,8 @@ const HANDLERS = fileURLToPath(new URL('fixtures/handlers.mjs', import.meta.url)
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const running = /http:\/\/127\.0\.0\.1:\d+/;
 
-describe('sluice start without a broker', () => {
+describe('sluice start without a broker', function () {
+  this.timeout(120_000);
   let folder: string;
   let dataDir: string;
   let processes: Sluice[];
@@ -101,7 +102,7 @@ describe('sluice start without a broker', () => {
       expect(new Set(sink.counts.keys())).to.deep.equal(new Set(ids));
       expect(await metric(url, 'sluice_dead_letters')).to.equal(0);
     });
-  }).timeout(120_000);
+  });
 
   it('ends a job that kills its process, and none of the hundred beside it', async () => {
     await withSink(async (sink) => {
@@ -129,7 +130,7 @@ describe('sluice start without a broker', () => {
       expect(process.stderr.join('\n')).to.include(ids[50]);
       expect([...sink.counts.keys()].toSorted()).to.deep.equal(ids.filter((_, i) => i !== 50).toSorted());
     });
-  }).timeout(120_000);
+  });
 
   it('is refused while another process has its folder, with the way out', async () => {
     await start();

@@ -2,12 +2,14 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { request } from 'undici';
 import type { BatchAnswer } from '../../src/api/contract.js';
+import { eventually } from '../support/eventually.js';
 import { type Sink, type SinkAnswer, type SinkRequest, startSink } from '../support/sink.js';
 import { openStage, type Stage } from './stage.js';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/handlers.mjs', import.meta.url));
 
-describe('the life of a job', () => {
+describe('the life of a job', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   let answer: (request: SinkRequest) => SinkAnswer | Promise<SinkAnswer>;
@@ -81,7 +83,7 @@ describe('the life of a job', () => {
     const id = await stage.submit(push({ timeoutMs: 300 }));
     await stage.work({ RETRY_BASE_MS: '100' });
     await sink.untilDistinct(1);
-    while (calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(() => calls.length >= 2);
     expect(calls.map((call) => [call.id, call.attempt])).to.deep.equal([
       [id, '1'],
       [id, '2'],

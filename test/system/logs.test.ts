@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import amqp from 'amqplib';
 import { expect } from 'chai';
 import { v7 } from 'uuid';
+import { eventually } from '../support/eventually.js';
 import { sharedNode } from '../support/rabbitmq.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { type Sluice, startSluice } from '../support/sluice.js';
@@ -30,18 +31,22 @@ interface Line {
   readonly level: string;
   readonly msg: string;
   readonly job?: string;
+  readonly attempt?: number;
   readonly traceId?: string;
   readonly [field: string]: unknown;
 }
 
 const linesOf = (process: Sluice): readonly Line[] =>
   process.stderr.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+/** By attempt: the next one may begin before the settle of the last, which waits for the broker, is told. */
 const saidOf = (process: Sluice, id: string): readonly string[] =>
   linesOf(process)
     .filter(({ job }) => job === id)
+    .toSorted((a, b) => (a.attempt ?? 1) - (b.attempt ?? 1))
     .map(({ level, msg }) => `${level} ${msg}`);
 
-describe('the log', () => {
+describe('the log', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   beforeEach(async () => {
@@ -100,7 +105,7 @@ describe('the log', () => {
       'dead',
       'dead',
     ]);
-    while ((await ended(undecodable)) !== 'dead');
+    await eventually(async () => (await ended(undecodable)) === 'dead');
     const held = await submit({ type: 'test.hold', payload: secrets.payload });
     await worker.waitForLine(new RegExp(`"job":"${held}".*was started`));
     worker.kill();

@@ -4,7 +4,8 @@ import { type RabbitNode, startNode } from '../support/rabbitmq.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { openStage, type Stage } from './stage.js';
 
-describe('the read side through outages', () => {
+describe('the read side through outages', function () {
+  this.timeout(120_000);
   let node: RabbitNode;
   let database: PostgresServer;
   let stage: Stage;
@@ -59,7 +60,7 @@ describe('the read side through outages', () => {
     expect([code, report.verdict, report.unaccounted]).to.deep.equal([0, 'clean', 0]);
     expect(report.accepted).to.deep.equal({ told: 202, again: 0, implied: 0 });
     expect(report.states['succeeded']).to.deep.equal({ rows: 202, deleted: 0 });
-  }).timeout(120_000);
+  });
 
   it('keeps an order to cancel a scheduled job through a restart of everything', async () => {
     await stage.serve();
@@ -76,7 +77,7 @@ describe('the read side through outages', () => {
     expect([body.state, body.attempt, body.id]).to.deep.equal(['cancelled', 1, id]);
     expect(sink.total).to.equal(0);
     expect((await stage.verify('--wait', '60')).report).to.include({ verdict: 'clean', unaccounted: 0 });
-  }).timeout(120_000);
+  });
 
   it('drains a backlog that has raised a memory alarm by itself, through the spool', async () => {
     await stage.serve();
@@ -103,5 +104,5 @@ describe('the read side through outages', () => {
     } finally {
       await node.rabbitmqctl('set_vm_memory_high_watermark', '0.4');
     }
-  }).timeout(120_000);
+  });
 });

@@ -6,7 +6,8 @@ import { type Sink, type SinkAnswer, startSink } from '../support/sink.js';
 import { openStage, type Stage } from './stage.js';
 
 for (const store of ['SQLite', 'PostgreSQL'] as const) {
-  describe(`the read side on RabbitMQ and ${store}`, () => {
+  describe(`the read side on RabbitMQ and ${store}`, function () {
+    this.timeout(120_000);
     let stage: Stage;
     let sink: Sink;
     let answer: () => SinkAnswer | Promise<SinkAnswer>;

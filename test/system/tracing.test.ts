@@ -1,6 +1,7 @@
 /** Traces as a collector sees them, of processes that run the built program with `sluice/tracing` loaded before. */
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { eventually } from '../support/eventually.js';
 import { type CollectedSpan, type Collector, startCollector } from '../support/otlp.js';
 import { type Sink, type SinkAnswer, type SinkRequest, startSink } from '../support/sink.js';
 import { startSluice } from '../support/sluice.js';
@@ -9,7 +10,8 @@ import { openStage, type Stage } from './stage.js';
 const REMOTE = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
 const traceparent = `00-${REMOTE.traceId}-${REMOTE.spanId}-01`;
 
-describe('traces', () => {
+describe('traces', function () {
+  this.timeout(120_000);
   let stage: Stage;
   let sink: Sink;
   let collector: Collector;
@@ -163,7 +165,7 @@ describe('traces', () => {
   it('of a replay begin with its request', async () => {
     answer = () => ({ status: 410 });
     const id = await stage.submit(push());
-    while ((await stage.call('GET', `/v1/jobs/${id}?wait=30`)).body.state !== 'dead');
+    await eventually(async () => (await stage.call('GET', `/v1/jobs/${id}?wait=30`)).body.state === 'dead');
     answer = () => ({ status: 204 });
     await stage.call('POST', `/v1/jobs/${id}/replay`);
     const [second] = await collector.until(

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { schema } from '../../../src/broker/embedded/schema.js';
 import { operationsUrl } from '../../../src/broker/embedded/storage.js';
-import { testSchema } from '../../runtime/sqlite-test-module.js';
+import { testModule, testSchema } from '../../runtime/sqlite-test-schema.js';
 import { exerciseBroker } from '../conformance.js';
 import { exerciseAlarms } from '../conformance-alarms.js';
 import type { AlarmBench, Bench } from '../conformance-bench.js';
@@ -24,7 +24,6 @@ async function openBench(): Promise<Bench> {
 }
 
 async function openAlarmBench(): Promise<AlarmBench> {
-  const testModule = new URL('../../runtime/sqlite-test-module.ts', import.meta.url).href;
   const bench = createEmbeddedBench(['default', 'other'], {
     modules: [operationsUrl, testModule],
     schemas: { engine: [...schema, ...testSchema] },

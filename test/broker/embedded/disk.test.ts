@@ -9,7 +9,7 @@ import { operationsUrl } from '../../../src/broker/embedded/storage.js';
 import { Lost, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import type { SqliteThread } from '../../../src/runtime/sqlite-thread.js';
-import { testSchema } from '../../runtime/sqlite-test-module.js';
+import { testModule, testSchema } from '../../runtime/sqlite-test-schema.js';
 import { createInbox, makeJob, rejectionOf } from '../inbox.js';
 import { createEmbeddedBench, type EmbeddedBench } from './bench.js';
 
@@ -20,7 +20,6 @@ describe('the built-in engine and its disk', () => {
   let bench: EmbeddedBench;
   let broker: Broker;
   beforeEach(async () => {
-    const testModule = new URL('../../runtime/sqlite-test-module.ts', import.meta.url).href;
     bench = createEmbeddedBench(['default', 'other'], {
       modules: [operationsUrl, testModule],
       schemas: { engine: [...schema, ...testSchema] },

@@ -169,7 +169,7 @@ describe('events on RabbitMQ', () => {
       await own.node.closeAllConnections();
       await heard.first(before + 1);
     }
-    while (!announcing.health().ok) await new Promise(setImmediate);
+    await eventually(() => announcing.health().ok);
     const before = heard.items.length;
     await announcing.events.announce();
     await heard.first(before + 1);
@@ -183,7 +183,7 @@ describe('events on RabbitMQ', () => {
     const before = heard.items.length;
     proxy.refuse(true);
     proxy.cut();
-    while (announcing.stats.isUp) await new Promise(setImmediate);
+    await eventually(() => !announcing.stats.isUp);
     await Promise.all([announcing.events.announce(), announcing.events.announce()]);
     proxy.refuse(false);
     await heard.first(before + 1);

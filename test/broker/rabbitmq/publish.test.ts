@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { LONGEST_DELAY_MS } from '../../../src/broker/rabbitmq/topology.js';
 import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
+import { eventually } from '../../support/eventually.js';
 import { startProxy } from '../../support/proxy.js';
 import { createInbox, makeJob } from '../inbox.js';
 import { useOwnNode } from './bench.js';
@@ -73,7 +74,7 @@ describe('publishing to RabbitMQ', () => {
     const inbox = createInbox();
     await broker.consume(source, inbox.take);
     const job = makeJob();
-    while (!(await isStored(broker.publish(job)))) await new Promise(setImmediate);
+    await eventually(() => isStored(broker.publish(job)));
     const [delivery] = await inbox.first(1);
     expect(delivery?.job.id).to.equal(job.id);
   });
@@ -172,7 +173,7 @@ describe('publishing to RabbitMQ', () => {
       .with.property('code', 'overloaded');
     proxy.cut();
     proxy.resume();
-    while (!(await isStored(broker.publish(makeJob())))) await new Promise(setImmediate);
+    await eventually(() => isStored(broker.publish(makeJob())));
     expect(broker.stats.unconfirmed).to.equal(0);
     await proxy.close();
   });
@@ -225,7 +226,7 @@ describe('publishing to RabbitMQ', () => {
     expect(broker.health().ok).to.equal(false);
     await own.node.setMemoryAlarm(false);
     const job = makeJob();
-    while (!(await isStored(broker.publish(job)))) await new Promise(setImmediate);
+    await eventually(() => isStored(broker.publish(job)));
     expect(broker.health().ok).to.equal(true);
   });
 

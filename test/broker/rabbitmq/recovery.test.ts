@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Broker } from '../../../src/broker/broker.js';
 import { Invalid, Unavailable } from '../../../src/job/errors.js';
 import { systemClock } from '../../../src/runtime/clock.js';
+import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';
 import { startProxy } from '../../support/proxy.js';
 import { createInbox, makeJob } from '../inbox.js';
@@ -12,17 +13,17 @@ const source = { queue: 'default', lane: 'normal', prefetch: 100 } as const;
 
 /** Publishes a job until it is confirmed, as a client that honours a 503 would. */
 async function insist(broker: Broker, job = makeJob()): Promise<string> {
-  for (;;) {
-    const stored = await broker.publish(job).then(
+  await eventually(() =>
+    broker.publish(job).then(
       () => true,
       () => false,
-    );
-    if (stored) return job.id;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    ),
+  );
+  return job.id;
 }
 
-describe('RabbitMQ recovery', () => {
+describe('RabbitMQ recovery', function () {
+  this.timeout(120_000);
   const own = useOwnNode();
 
   const ends = [
@@ -81,7 +82,7 @@ describe('RabbitMQ recovery', () => {
     await own.node.closeAllConnections();
     const mark = await insist(broker);
     await inbox.until((all) => all.some((one) => one.job.id === mark));
-    while (!broker.health().ok) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(() => broker.health().ok);
   });
 
   it('consumes again after its queue was deleted under it', async () => {
@@ -184,7 +185,7 @@ describe('RabbitMQ recovery', () => {
     };
     const level = `${own.bench.prefix}.delay.00`;
     await (await connection.createChannel()).deleteQueue(level);
-    while (!(await exists(level))) await new Promise(setImmediate);
+    await eventually(() => exists(level));
     await connection.close();
   });
 
