@@ -1,10 +1,10 @@
 /** `sluice job`: what became of one job. */
 import type { Command } from 'commander';
+import { membersOf } from '../api/json-members.js';
 import { hasEnded, type State } from '../job/state.js';
 import { askForText } from './ask.js';
 import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
 import { jobPath } from './job-path.js';
-import { membersOf } from './json-members.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface JobOptions extends ClientOptions {
