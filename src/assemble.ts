@@ -16,6 +16,7 @@ import { loadHandlers } from './handler/load.js';
 import { createRegistry, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { createPage } from './http/page.js';
 import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics, type Handled } from './observe/metrics.js';
@@ -120,6 +121,7 @@ export async function assemble(
             publishWindow: config.publishWindow,
             idempotency: { keys: store.idempotency, ttlMs: config.idempotencyTtlMs },
           },
+          statics: [createPage()],
         }
       : {}),
     ...desks?.routes,

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
+import { findChromium } from './support/chromium.js';
 import type { Counts, StillOpen } from './support/counting-reporter.js';
 import { createGuard } from './support/guard.js';
+import { installChromium } from './support/install-chromium.js';
 import { installPostgres } from './support/install-postgres.js';
 import { installPrometheus } from './support/install-prometheus.js';
 import { installRabbitmq } from './support/install-rabbitmq.js';
@@ -30,6 +32,7 @@ async function main(): Promise<number> {
   if (!givenUrl && findRabbitmq() === undefined && !installRabbitmq()) return 1;
   if (!process.env['TEST_DATABASE_URL'] && findPostgres() === undefined && !installPostgres()) return 1;
   if (!hasPrometheus() && !installPrometheus()) return 1;
+  if (findChromium() === undefined && !installChromium()) return 1;
   if (spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }).status !== 0) {
     process.stdout.write('The build failed, no test ran.\n0 passed, 0 failed\n');
     return 1;
