@@ -52,6 +52,9 @@ describe('the check of the architecture', () => {
       'workers/echo.ts':
         "import { defineHandler } from '../src/handler/define.js'; import { fetch } from 'undici';",
       'src/handler/define.ts': '',
+      'src/client/client.ts':
+        "import type { Accepted } from '../api/contract.js'; export type { A } from '../job/state.js';\nimport { createKey } from './key.js';",
+      'src/client/key.ts': '',
     });
     expect(faults).to.deep.equal([]);
   });
@@ -78,10 +81,17 @@ describe('the check of the architecture', () => {
     ],
     ['somebody who looks at observe', 'src/worker/lane.ts', "import { x } from '../observe/metrics.js';"],
     [
-      'a client that imports more than api',
+      'a client that knows the handlers',
       'src/client/client.ts',
-      "import type { Job } from '../job/job.js';",
+      "import type { Handler } from '../handler/define.js';",
     ],
+    [
+      'a client that loads more than itself',
+      'src/client/client.ts',
+      "import { errorStatus, type Problem } from '../api/contract.js';",
+    ],
+    ['a client that loads a package', 'src/client/key.ts', "import { v4 } from 'uuid';"],
+    ['a client that loads a part of Node', 'src/client/key.ts', "import { randomUUID } from 'node:crypto';"],
     ['a page that knows the server', 'src/page/app.tsx', "import { x } from '../http/app.js';"],
     ['a handler that knows the broker', 'workers/echo.ts', "import { x } from '../src/broker/broker.js';"],
     [

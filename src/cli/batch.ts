@@ -2,11 +2,11 @@
 import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { call } from './call.js';
 import { addClientOptions, type ClientOptions, clientOf, wholeNumberOption } from './client-options.js';
 import { chunksOf } from './ndjson-chunks.js';
 import { createProgress } from './progress.js';
 import { type Ledger, type LineFault, sendBatch } from './send-batch.js';
+import { connect, outcomeOf } from './server.js';
 import { CommandFailed } from './terminal.js';
 
 interface BatchOptions extends ClientOptions {
@@ -16,6 +16,8 @@ interface BatchOptions extends ClientOptions {
 
 /** Bounds the memory of both sides; well under the usual MAX_BATCH_BYTES, and over the usual MAX_BODY_BYTES. */
 const chunkBytes = 16 * 1_048_576;
+/** `fetch` of Node waits no longer. */
+const ANSWER_MS = 295_000;
 /** How many errors `--json` holds in memory; stderr has them all. */
 const mostErrorsKept = 1000;
 
@@ -54,7 +56,7 @@ Examples:
 }
 
 async function batch(file: string, options: BatchOptions): Promise<void> {
-  const client = clientOf(options);
+  const { url, requests } = connect(clientOf(options));
   const { input, bytes } = openInput(file);
   const progress = createProgress(process.stderr, bytes);
   const kept: LineFault[] = [];
@@ -63,12 +65,16 @@ async function batch(file: string, options: BatchOptions): Promise<void> {
   try {
     const ledger = await sendBatch(chunksOf(input, { lines: options.chunk, bytes: chunkBytes }), {
       post: ({ body }) =>
-        call(client, {
-          path: '/v1/jobs/batch',
-          contentType: 'application/x-ndjson',
-          body,
-          answerMs: 600_000,
-        }),
+        outcomeOf(
+          requests.send({
+            method: 'POST',
+            path: '/v1/jobs/batch',
+            body: { type: 'application/x-ndjson', content: body },
+            repeat: 'if-refused',
+            timeoutMs: ANSWER_MS,
+          }),
+          url,
+        ),
       wait,
       patienceMs: options.retryForMs,
       onFault: (fault) => {

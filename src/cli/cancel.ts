@@ -1,8 +1,7 @@
 /** `sluice cancel`: asks for the end of a job. */
 import type { Command } from 'commander';
-import { ask } from './ask.js';
-import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
-import { jobPath } from './job-path.js';
+import { addClientOptions, type ClientOptions } from './client-options.js';
+import { idOf, withServer } from './server.js';
 import { oneLine } from './terminal.js';
 
 export function addCancel(program: Command): void {
@@ -19,9 +18,9 @@ Example:
   );
 }
 
-async function cancel(id: string, options: ClientOptions): Promise<void> {
-  const client = clientOf(options);
-  const answer = await ask(client, { path: `${jobPath(id)}/cancel`, answerMs: 60_000 }, options);
-  const text = options.json ? JSON.stringify(answer) : oneLine(`${String(answer['id'])} cancel requested`);
-  process.stdout.write(`${text}\n`);
+async function cancel(text: string, options: ClientOptions): Promise<void> {
+  const id = idOf(text);
+  const answer = await withServer(options, ({ client }) => client.cancel(id));
+  const said = options.json ? JSON.stringify(answer) : oneLine(`${answer.id} cancel requested`);
+  process.stdout.write(`${said}\n`);
 }

@@ -1,17 +1,11 @@
 /** `sluice dead`: what has died and of what; replays and discards of many. */
 import type { Command } from 'commander';
 import { defaultRatePerSecond } from '../api/constants.js';
-import type { DeadLetterFilter, DeadLetterGroup, RedriveAccepted, RedriveView } from '../api/dead-letters.js';
+import type { JobSummary } from '../api/contract.js';
+import type { DeadLetterFilter, DeadLetterGroup, RedriveView } from '../api/dead-letters.js';
 import type { Kind } from '../config/kinds.js';
-import { ask } from './ask.js';
-import {
-  addClientOptions,
-  type ClientOptions,
-  clientOf,
-  valueOption,
-  wholeNumberOption,
-} from './client-options.js';
-import { jobPath } from './job-path.js';
+import { addClientOptions, type ClientOptions, valueOption, wholeNumberOption } from './client-options.js';
+import { idOf, withServer } from './server.js';
 import { type Column, tableOf } from './table.js';
 import { CommandFailed, oneLine } from './terminal.js';
 import { watchRedrive } from './watch-redrive.js';
@@ -34,8 +28,6 @@ interface RedriveOptions extends FilterOptions {
   readonly dryRun?: true;
   readonly wait: boolean;
 }
-
-type Row = Readonly<Record<string, unknown>>;
 
 const rateKind: Kind<number> = {
   expects: 'a number, 0.01 to 10000',
@@ -120,23 +112,17 @@ function addRedrive(dead: Command, kind: RedriveView['kind']): Command {
 }
 
 async function listDead(options: ListOptions): Promise<void> {
-  const client = clientOf(options);
   const { group, type, queue, limit, cursor } = options;
-  const given = Object.entries({ group, type, queue, limit: String(limit), cursor });
-  const query = new URLSearchParams(given.filter((one): one is [string, string] => one[1] !== undefined));
-  const path = `/v1/dead-letters?${query}`;
-  const answer = await ask(client, { method: 'GET', path, answerMs: 60_000 }, options);
+  const search = { ...(group && { group }), ...(type && { type }), ...(queue && { queue }) };
+  const page = await withServer(options, ({ client }) => client.deadLetters.page(search, { limit, cursor }));
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(answer)}\n`);
+    process.stdout.write(`${JSON.stringify(page)}\n`);
     return;
   }
-  const groups = (Array.isArray(answer['groups']) ? answer['groups'] : []) as DeadLetterGroup[];
-  const items = (Array.isArray(answer['items']) ? answer['items'] : []) as Row[];
+  const { groups, items, next, total } = page;
   if (items.length === 0) process.stdout.write('nothing is dead\n');
   else process.stdout.write(`${tableOf(groupColumns, groups)}\n${tableOf(jobColumns, items)}`);
-  const next = answer['next'];
-  if (typeof next === 'string')
-    process.stderr.write(`sluice: ${String(answer['total'])} in all; more with --cursor ${oneLine(next)}\n`);
+  if (next !== null) process.stderr.write(`sluice: ${total} in all; more with --cursor ${oneLine(next)}\n`);
 }
 
 const groupColumns: readonly Column<DeadLetterGroup>[] = [
@@ -148,33 +134,27 @@ const groupColumns: readonly Column<DeadLetterGroup>[] = [
   { title: 'ERROR', of: ({ example }) => `${example.name}: ${example.message}` },
 ];
 
-const jobColumns: readonly Column<Row>[] = [
-  { title: 'ID', of: (row) => String(row['id']) },
-  { title: 'TYPE', of: (row) => String(row['type']) },
-  { title: 'QUEUE', of: (row) => String(row['queue']) },
-  { title: 'RUN', of: (row) => `${String(row['run'])}.${String(row['attempt'])}` },
-  { title: 'DIED', of: (row) => String(row['finishedAt'] ?? '') },
-  { title: 'GROUP', of: (row) => String(row['errorGroup'] ?? '') },
-  { title: 'ERROR', of: (row) => String((row['error'] as Row | undefined)?.['message'] ?? '') },
+const jobColumns: readonly Column<JobSummary>[] = [
+  { title: 'ID', of: ({ id }) => id },
+  { title: 'TYPE', of: ({ type }) => type },
+  { title: 'QUEUE', of: ({ queue }) => queue },
+  { title: 'RUN', of: ({ run, attempt }) => `${run}.${attempt}` },
+  { title: 'DIED', of: ({ finishedAt }) => finishedAt ?? '' },
+  { title: 'GROUP', of: ({ errorGroup }) => errorGroup ?? '' },
+  { title: 'ERROR', of: ({ error }) => error?.message ?? '' },
 ];
 
 async function redrive(kind: RedriveView['kind'], options: RedriveOptions): Promise<void> {
-  const client = clientOf(options);
-  const body = JSON.stringify({
-    filter: filterOf(kind, options),
-    ...(options.rate === undefined ? {} : { ratePerSecond: options.rate }),
-    ...(options.dryRun ? { dryRun: true } : {}),
-  });
-  const path = `/v1/dead-letters/${kind}`;
-  const contentType = 'application/json';
-  const answer = await ask(client, { path, contentType, body, answerMs: 60_000 }, options);
-  const { id, matched } = answer as unknown as RedriveAccepted;
-  if (id === null || !options.wait) {
+  const filter = filterOf(kind, options);
+  const { rate: ratePerSecond, dryRun } = options;
+  const end = await withServer(options, async ({ url, client }) => {
+    const started = await client.deadLetters[kind](filter, { ratePerSecond, dryRun });
+    const { id, matched } = started;
+    if (id !== null && options.wait) return watchRedrive(client, url, { id, kind, matched });
     const text = id === null ? `${matched} would be ${past[kind]}` : `${id} ${matched} to ${kind}`;
-    process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${oneLine(text)}\n`);
-    return;
-  }
-  const end = await watchRedrive(client, { id, kind, matched });
+    process.stdout.write(options.json ? `${JSON.stringify(started)}\n` : `${oneLine(text)}\n`);
+    return undefined;
+  });
   if (end === undefined) return;
   process.stdout.write(options.json ? `${JSON.stringify(end)}\n` : `${oneLine(summaryOf(end))}\n`);
   if (end.state !== 'done') throw new CommandFailed(oneLine(`${end.state}: ${end.reason ?? ''}`), 1);
@@ -202,20 +182,16 @@ function summaryOf({ kind, matched, done, skipped, failedAgain }: RedriveView): 
   return counts.join(', ');
 }
 
-async function stop(id: string, options: ClientOptions): Promise<void> {
-  const client = clientOf(options);
-  jobPath(id); // The same form.
-  const path = `/v1/dead-letters/replays/${id.toLowerCase()}/stop`;
-  const answer = await ask(client, { path, answerMs: 60_000 }, options);
-  const text = `stopped: ${summaryOf(answer as unknown as RedriveView)}`;
-  process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${oneLine(text)}\n`);
+async function stop(text: string, options: ClientOptions): Promise<void> {
+  const id = idOf(text);
+  const view = await withServer(options, ({ client }) => client.deadLetters.stop(id));
+  process.stdout.write(
+    options.json ? `${JSON.stringify(view)}\n` : `${oneLine(`stopped: ${summaryOf(view)}`)}\n`,
+  );
 }
 
 async function replays(options: ClientOptions): Promise<void> {
-  const client = clientOf(options);
-  const path = '/v1/dead-letters/replays';
-  const answer = await ask(client, { method: 'GET', path, answerMs: 60_000 }, options);
-  const views = (Array.isArray(answer['replays']) ? answer['replays'] : []) as RedriveView[];
+  const views = await withServer(options, ({ client }) => client.deadLetters.redrives());
   process.stdout.write(
     options.json ? views.map((view) => `${JSON.stringify(view)}\n`).join('') : tableOf(redriveColumns, views),
   );

@@ -1,18 +1,15 @@
 /** `sluice job`: what became of one job. */
 import type { Command } from 'commander';
 import { membersOf } from '../api/json-members.js';
-import { hasEnded, type State } from '../job/state.js';
-import { askForText } from './ask.js';
-import { addClientOptions, type ClientOptions, clientOf } from './client-options.js';
-import { jobPath } from './job-path.js';
+import { pathOfJob } from '../client/jobs.js';
+import { untilEnded } from '../client/waiting.js';
+import { addClientOptions, type ClientOptions } from './client-options.js';
+import { idOf, withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface JobOptions extends ClientOptions {
   readonly wait?: true;
 }
-
-/** What one request may wait; a longer wait is made of several. */
-const WAIT_S = 30;
 
 export function addJob(program: Command): void {
   const command = program
@@ -31,13 +28,11 @@ Examples:
 }
 
 async function job(id: string, options: JobOptions): Promise<void> {
-  const client = clientOf(options);
-  const path = `${jobPath(id)}${options.wait ? `?wait=${WAIT_S}` : ''}`;
-  let answer: Readonly<Record<string, unknown>>;
-  let text: string;
-  do {
-    ({ body: answer, text } = await askForText(client, { method: 'GET', path, answerMs: 90_000 }, options));
-  } while (options.wait && !hasEnded(answer['state'] as State));
+  const path = pathOfJob(idOf(id));
+  const { body, text } = await withServer(options, ({ requests }) =>
+    options.wait ? untilEnded(requests, path) : requests.send({ method: 'GET', path, repeat: 'always' }),
+  );
+  const answer = body as Readonly<Record<string, unknown>>;
   process.stdout.write(`${options.json ? text : linesOf(answer, text).join('\n')}\n`);
   if (options.wait && answer['state'] !== 'succeeded')
     throw new CommandFailed(`the job is ${oneLine(String(answer['state']))}`, 1);

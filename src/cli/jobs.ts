@@ -1,19 +1,18 @@
 /** `sluice jobs`: the newest jobs, as a table or as JSON lines. */
 import { type Command, Option } from 'commander';
-import { states } from '../job/state.js';
-import { ask } from './ask.js';
-import { addClientOptions, type ClientOptions, clientOf, wholeNumberOption } from './client-options.js';
+import type { JobSummary } from '../api/contract.js';
+import { type State, states } from '../job/state.js';
+import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
+import { withServer } from './server.js';
 import { oneLine } from './terminal.js';
 
 interface JobsOptions extends ClientOptions {
-  readonly state?: string;
+  readonly state?: State;
   readonly type?: string;
   readonly queue?: string;
   readonly limit: number;
   readonly cursor?: string;
 }
-
-type Row = Readonly<Record<string, unknown>>;
 
 /** What one request may list. */
 const MOST_PER_PAGE = 200;
@@ -39,39 +38,35 @@ Examples:
   );
 }
 
-async function jobs(options: JobsOptions): Promise<void> {
-  const client = clientOf(options);
-  let { cursor } = options;
-  let left = options.limit;
+async function jobs({ limit, cursor: from, ...options }: JobsOptions): Promise<void> {
+  const { state, type, queue } = options;
+  const filter = { ...(state && { state }), ...(type && { type }), ...(queue && { queue }) };
+  let cursor = from;
+  let left = limit;
   let isFirst = true;
-  do {
-    const path = `/v1/jobs?${queryOf(options, Math.min(left, MOST_PER_PAGE), cursor)}`;
-    const answer = await ask(client, { method: 'GET', path, answerMs: 60_000 }, options);
-    const rows = (Array.isArray(answer['jobs']) ? answer['jobs'] : []) as Row[];
-    print(rows, options.json, isFirst);
-    isFirst = false;
-    left -= rows.length;
-    cursor = typeof answer['next'] === 'string' ? answer['next'] : undefined;
-  } while (cursor !== undefined && left > 0);
+  await withServer(options, async ({ client }) => {
+    do {
+      const page = await client.jobPage(filter, { limit: Math.min(left, MOST_PER_PAGE), cursor });
+      print(page.jobs, options.json, isFirst);
+      isFirst = false;
+      left -= page.jobs.length;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined && left > 0);
+  });
   if (cursor !== undefined) process.stderr.write(`sluice: there are more: --cursor ${oneLine(cursor)}\n`);
 }
 
-function queryOf({ state, type, queue }: JobsOptions, limit: number, cursor: string | undefined): string {
-  const given = Object.entries({ state, type, queue, limit: String(limit), cursor });
-  return new URLSearchParams(given.filter((one): one is [string, string] => one[1] !== undefined)).toString();
-}
-
-const columns: readonly { readonly title: string; readonly width: number; of(row: Row): unknown }[] = [
-  { title: 'ID', width: 36, of: (row) => row['id'] },
-  { title: 'STATE', width: 9, of: (row) => row['state'] },
-  { title: 'TYPE', width: 16, of: (row) => row['type'] },
-  { title: 'QUEUE', width: 12, of: (row) => row['queue'] },
-  { title: 'RUN', width: 5, of: (row) => `${String(row['run'])}.${String(row['attempt'])}` },
-  { title: 'ACCEPTED', width: 24, of: (row) => row['acceptedAt'] },
-  { title: 'ERROR', width: 0, of: (row) => (row['error'] as Row | undefined)?.['message'] ?? '' },
+const columns: readonly { readonly title: string; readonly width: number; of(row: JobSummary): unknown }[] = [
+  { title: 'ID', width: 36, of: ({ id }) => id },
+  { title: 'STATE', width: 9, of: ({ state }) => state },
+  { title: 'TYPE', width: 16, of: ({ type }) => type },
+  { title: 'QUEUE', width: 12, of: ({ queue }) => queue },
+  { title: 'RUN', width: 5, of: ({ run, attempt }) => `${run}.${attempt}` },
+  { title: 'ACCEPTED', width: 24, of: ({ acceptedAt }) => acceptedAt },
+  { title: 'ERROR', width: 0, of: ({ error }) => error?.message ?? '' },
 ];
 
-function print(rows: readonly Row[], isJson: true | undefined, isFirst: boolean): void {
+function print(rows: readonly JobSummary[], isJson: true | undefined, isFirst: boolean): void {
   const lines = isJson
     ? rows.map((row) => JSON.stringify(row))
     : rows.map((row) => lineOf(columns.map((column) => String(column.of(row)))));

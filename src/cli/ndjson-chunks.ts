@@ -2,7 +2,7 @@
 
 export interface Chunk {
   readonly kind: 'chunk';
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
   /** The number in the file, from 1, of each line of the body: blank lines are left out. */
   readonly lines: readonly number[];
 }

@@ -1,6 +1,6 @@
 /** Sends chunks of a file one after the other and keeps the ledger: what was accepted, rejected, unknown, not sent. */
-import type { CallOutcome } from './call.js';
 import type { Chunk, LongLine } from './ndjson-chunks.js';
+import type { Outcome } from './server.js';
 import { oneLine } from './terminal.js';
 
 export interface LineFault {
@@ -29,7 +29,7 @@ export interface Stopped {
 }
 
 export interface SendBatch {
-  readonly post: (chunk: Chunk) => Promise<CallOutcome>;
+  readonly post: (chunk: Chunk) => Promise<Outcome>;
   /** Waits, in ms, and keeps the process alive meanwhile. */
   readonly wait: (ms: number) => Promise<unknown>;
   /** How long one chunk is tried again while the server says "not now". */
@@ -73,10 +73,7 @@ export async function sendBatch(
   return ledger;
 }
 
-async function postPatiently(
-  chunk: Chunk,
-  { post, wait, patienceMs, onWait }: SendBatch,
-): Promise<CallOutcome> {
+async function postPatiently(chunk: Chunk, { post, wait, patienceMs, onWait }: SendBatch): Promise<Outcome> {
   for (let waitedMs = 0; ; ) {
     const outcome = await post(chunk);
     if (outcome.kind !== 'refused' || (outcome.status !== 503 && outcome.status !== 429)) return outcome;
@@ -88,12 +85,7 @@ async function postPatiently(
   }
 }
 
-function settle(
-  ledger: Ledger,
-  chunk: Chunk,
-  outcome: CallOutcome,
-  onFault: (fault: LineFault) => void,
-): void {
+function settle(ledger: Ledger, chunk: Chunk, outcome: Outcome, onFault: (fault: LineFault) => void): void {
   const first = chunk.lines[0] ?? 0;
   switch (outcome.kind) {
     case 'accepted': {

@@ -1,9 +1,10 @@
 /** `sluice submit`: one job from the command line or stdin. */
 import { type Command, Option } from 'commander';
+import type { Accepted } from '../api/contract.js';
 import { lanes } from '../job/job.js';
-import { call } from './call.js';
-import { addClientOptions, type ClientOptions, clientOf, wholeNumberOption } from './client-options.js';
+import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
 import { jsonFault } from './json-fault.js';
+import { withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface SubmitOptions extends ClientOptions {
@@ -49,33 +50,20 @@ Examples:
 }
 
 async function submit(type: string, argument: string | undefined, options: SubmitOptions): Promise<void> {
-  const client = clientOf(options);
   const payload = argument === undefined || argument === '-' ? await readStdin() : argument;
   const fault = jsonFault(payload);
   if (fault !== undefined) throw new CommandFailed(`the payload is not JSON: ${fault}`, 2);
-  const outcome = await call(client, {
-    path: '/v1/jobs',
-    contentType: 'application/json',
-    body: requestBody(type, payload, options),
-    answerMs: 60_000,
-  });
-  switch (outcome.kind) {
-    case 'accepted':
-      process.stdout.write(`${options.json ? JSON.stringify(outcome.body) : summary(outcome.body)}\n`);
-      return;
-    case 'refused':
-    case 'unknown':
-      if (options.json && 'code' in outcome.body) process.stdout.write(`${JSON.stringify(outcome.body)}\n`);
-      throw new CommandFailed(outcome.line, 1);
-    case 'unreachable':
-      throw new CommandFailed(outcome.line, 1);
-    default:
-      return outcome satisfies never;
-  }
-}
-
-function summary(answer: Readonly<Record<string, unknown>>): string {
-  return oneLine(`${String(answer['id'])} ${String(answer['state'])}`);
+  const content = requestBody(type, payload, options);
+  const accepted = await withServer(options, ({ requests }) =>
+    requests.ask<Accepted>({
+      method: 'POST',
+      path: '/v1/jobs',
+      body: { type: 'application/json', content },
+      repeat: 'if-refused',
+    }),
+  );
+  const said = options.json ? JSON.stringify(accepted) : oneLine(`${accepted.id} ${accepted.state}`);
+  process.stdout.write(`${said}\n`);
 }
 
 /** The payload goes in as it was written: parsing and printing it again would round large numbers. */

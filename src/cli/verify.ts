@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { AuditReport, Finding } from '../api/audit.js';
 import { systemClock as clock, sleep } from '../runtime/clock.js';
-import { call } from './call.js';
-import { addClientOptions, type ClientOptions, clientOf, wholeNumberOption } from './client-options.js';
+import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
+import { withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
 interface VerifyOptions extends ClientOptions {
@@ -11,7 +11,6 @@ interface VerifyOptions extends ClientOptions {
 }
 
 const AGAIN_MS = 2_000;
-const ANSWER_MS = 120_000;
 
 export function addVerify(program: Command): void {
   const command = program
@@ -39,20 +38,16 @@ Examples:
 }
 
 async function verify(options: VerifyOptions): Promise<void> {
-  const client = clientOf(options);
   const untilMs = clock.now() + options.wait * 1000;
-  for (;;) {
-    const outcome = await call(client, { method: 'GET', path: '/v1/audit', answerMs: ANSWER_MS });
-    if (outcome.kind !== 'accepted') throw new CommandFailed(outcome.line, 1);
-    const report = outcome.body as unknown as AuditReport;
-    if (report.verdict === 'open' && clock.now() < untilMs) {
+  const report = await withServer(options, async ({ client }) => {
+    for (;;) {
+      const look = await client.audit();
+      if (look.verdict !== 'open' || clock.now() >= untilMs) return look;
       await sleep(clock, AGAIN_MS);
-      continue;
     }
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
-    if (report.verdict === 'fault') throw new CommandFailed(conclusionOf(report), 1);
-    return;
-  }
+  });
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
+  if (report.verdict === 'fault') throw new CommandFailed(conclusionOf(report), 1);
 }
 
 function conclusionOf({ unaccounted, findings }: AuditReport): string {

@@ -36,8 +36,8 @@ export interface HandlerContext {
   progress(percent: number, note?: string): void;
 }
 
-export interface Handler<Payload = never, Result = unknown> {
-  readonly type: string;
+export interface Handler<Payload = never, Result = unknown, Type extends string = string> {
+  readonly type: Type;
   /** Default `default`. */
   readonly queue?: string;
   /** JSON Schema (2020-12) of the payload; what does not fit is refused at ingestion. */
@@ -62,15 +62,16 @@ const knownKeys = new Set(['type', 'queue', 'payload', 'maxAttempts', 'timeoutMs
 
 /**
  * Checks a handler at load and infers its payload's type from its schema (TypeBox, or a JSON Schema written in place), or
- * takes the type given by hand: `defineHandler<MyPayload>({...})`.
+ * takes the type given by hand: `defineHandler<MyPayload>({...})`. The typed client (`sluice/client`) knows those whose `type` is known to
+ * TypeScript: inferred, or given by hand as well, `defineHandler<MyPayload, MyResult, 'my.type'>({...})`.
  * @throws Invalid  code `invalid_handler`, naming the handler and every fault
  */
-export function defineHandler<const Schema extends TSchema, Result>(
-  handler: Omit<Handler<Static<Schema>, Result>, 'payload'> & { readonly payload: Schema },
-): Handler<Static<Schema>, Result>;
-export function defineHandler<Payload, Result = unknown>(
-  handler: Handler<Payload, Result>,
-): Handler<Payload, Result>;
+export function defineHandler<const Schema extends TSchema, Result, const Type extends string>(
+  handler: Omit<Handler<Static<Schema>, Result, Type>, 'payload'> & { readonly payload: Schema },
+): Handler<Static<Schema>, Result, Type>;
+export function defineHandler<Payload, Result = unknown, Type extends string = string>(
+  handler: Handler<Payload, Result, Type>,
+): Handler<Payload, Result, Type>;
 export function defineHandler(handler: AnyHandler): AnyHandler {
   const faults = faultsOf(handler);
   if (faults.length > 0) {

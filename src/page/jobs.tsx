@@ -164,7 +164,9 @@ function Search({
         >
           <option value="">any</option>
           {states.map((state) => (
-            <option key={state}>{state}</option>
+            <option key={state} value={state}>
+              {state}
+            </option>
           ))}
         </select>
         <label for="find-queue">Queue</label>
@@ -175,7 +177,9 @@ function Search({
         >
           <option value="">any</option>
           {queues?.map(({ name }) => (
-            <option key={name}>{name}</option>
+            <option key={name} value={name}>
+              {name}
+            </option>
           ))}
         </select>
         <label for="find-type">Type</label>

@@ -82,7 +82,9 @@ function Charts({ queues }: { readonly queues: readonly QueueView[] | undefined 
           <select value={queue} onChange={(event) => setQueue(event.currentTarget.value)}>
             <option value="">all</option>
             {queues?.map(({ name }) => (
-              <option key={name}>{name}</option>
+              <option key={name} value={name}>
+                {name}
+              </option>
             ))}
           </select>
         </label>

@@ -1,6 +1,6 @@
 /** The small things of which all views are made. */
 import { moment } from './format.js';
-import { type ComponentChildren, h, type JSX, useEffect, useRef } from './lib/preact.js';
+import { type ComponentChildren, h, type JSX, useLayoutEffect, useRef } from './lib/preact.js';
 
 export function StateMark({ state }: { readonly state: string }): JSX.Element {
   return <span class={`state state-${state}`}>{state}</span>;
@@ -65,7 +65,7 @@ export function Dialog(props: {
 }): JSX.Element {
   const { title, onClose, children } = props;
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     // Closed before it is taken away, the focus goes back to where it was.

@@ -52,19 +52,17 @@ export function Workbench({ name, total, filter }: WorkbenchProps): JSX.Element 
           replay(false);
         }}
       >
-        <label class="inline">
-          Replay
-          <input
-            type="number"
-            min="0.01"
-            max={MOST_PER_SECOND}
-            step="any"
-            required
-            value={typed}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
-          a second
-        </label>
+        <label for="pace">Jobs a second</label>
+        <input
+          id="pace"
+          type="number"
+          min="0.01"
+          max={MOST_PER_SECOND}
+          step="any"
+          required
+          value={typed}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+        />
         <button type="button" aria-busy={isBusy} disabled={!isRate} onClick={() => replay(true)}>
           Dry run
         </button>

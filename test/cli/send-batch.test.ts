@@ -1,9 +1,9 @@
 /** The ledger of a batch, and how a stream of lines is cut into requests. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { CallOutcome } from '../../src/cli/call.js';
 import { type Chunk, type ChunkLimits, chunksOf, type LongLine } from '../../src/cli/ndjson-chunks.js';
 import { type Ledger, type LineFault, sendBatch } from '../../src/cli/send-batch.js';
+import type { Outcome } from '../../src/cli/server.js';
 
 async function* streamOf(pieces: readonly (string | Buffer)[]): AsyncGenerator<Buffer> {
   for (const piece of pieces) yield Buffer.from(piece);
@@ -73,7 +73,7 @@ describe('lines cut into requests', () => {
 
 describe('the ledger of a batch', () => {
   /** Sends `lines` lines two by two; `outcomes` are the server's answers in turn. */
-  async function send(lines: number, outcomes: readonly CallOutcome[], patienceMs = 10_000) {
+  async function send(lines: number, outcomes: readonly Outcome[], patienceMs = 10_000) {
     const faults: LineFault[] = [];
     const waits: number[] = [];
     const bodies: string[] = [];
@@ -94,19 +94,18 @@ describe('the ledger of a batch', () => {
     });
     return { ledger, faults, waits, bodies };
   }
-  const accepted = (count: number, errors: readonly object[] = []): CallOutcome => ({
+  const accepted = (count: number, errors: readonly object[] = []): Outcome => ({
     kind: 'accepted',
-    text: '',
     body: { accepted: count, rejected: errors.length, errors },
   });
-  const refused = (status: number, retryAfterMs?: number, body: object = {}): CallOutcome => ({
+  const refused = (status: number, retryAfterMs?: number, body: object = {}): Outcome => ({
     kind: 'refused',
     status,
     body: { code: 'a_code', ...body },
     retryAfterMs,
     line: `${status} a_code: no`,
   });
-  const unknown: CallOutcome = { kind: 'unknown', line: 'gone', body: {} };
+  const unknown: Outcome = { kind: 'unknown', line: 'gone' };
 
   it('adds up what was accepted and rejected', async () => {
     const { ledger, faults } = await send(5, [
@@ -169,7 +168,7 @@ describe('the ledger of a batch', () => {
   });
 
   it('never sends again what may have been accepted', async () => {
-    for (const outcome of [unknown, accepted(7), { kind: 'accepted', body: {}, text: '' } as const]) {
+    for (const outcome of [unknown, accepted(7), { kind: 'accepted', body: {} } as const]) {
       const { ledger, bodies } = await send(6, [accepted(2), outcome]);
       expect(bodies).to.deep.equal(['1\n2\n', '3\n4\n']);
       expect(ledger).to.include({ accepted: 2, rejected: 0, unknown: 2 });

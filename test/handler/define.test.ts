@@ -30,7 +30,7 @@ const typed = defineHandler({
     return { sent: true };
   },
 });
-isTrue<Same<typeof typed, Handler<{ to: string; copies?: number }, { sent: boolean }>>>();
+isTrue<Same<typeof typed, Handler<{ to: string; copies?: number }, { sent: boolean }, 'typed'>>>();
 
 const byHand = defineHandler<Mail>({
   type: 'by-hand',

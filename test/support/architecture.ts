@@ -31,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handler: below.policy,
   api: below.policy,
   config: [...below.policy, 'api'],
-  client: ['api'],
+  client: ['api', 'job'],
   page: ['api', 'client'],
   broker: below.contract,
   store: below.contract,
@@ -54,6 +54,8 @@ const amqpFolder = 'src/broker/rabbitmq/';
 const spanMakers = ['src/observe/', 'workers/'];
 const spanApi = '@opentelemetry/api';
 const spanSdkLoader = 'src/observe/preload.ts';
+/** It runs in browsers: of the rest of Sluice, and of packages, it may know types alone. */
+const typesOnlyFolder = 'src/client/';
 const longestFile = 400;
 
 /** @returns one sentence per fault, naming the file; empty when all is well */
@@ -75,6 +77,12 @@ export function faultsOfArchitecture(sources: Sources): string[] {
     if (file !== 'src/config.ts' && readsEnvironment(text))
       faults.push(`${file} reads process.env; only src/config.ts may`);
     for (const target of imports.get(file) ?? []) faults.push(...faultsOfImport(file, target));
+    if (file.startsWith(typesOnlyFolder)) {
+      const loaded = loadedBy(file, text).filter((target) => !target.startsWith(typesOnlyFolder));
+      faults.push(
+        ...loaded.map((target) => `${file} loads ${target}; a browser has ${typesOnlyFolder} alone`),
+      );
+    }
   }
   return [...faults, ...cyclesOf(imports)];
 }
@@ -134,6 +142,12 @@ export function importsOf(file: string, text: string): string[] {
     if (!specifier.startsWith('.')) return specifier;
     return posix.join(posix.dirname(file), specifier).replace(/\.js$/, '.ts');
   });
+}
+
+/** What is loaded when the file runs: its imports without those of types. */
+function loadedBy(file: string, text: string): string[] {
+  const ofTypes = /\b(?:import|export)\s+type\b[^'"]*from\s*(['"])[^'"\n]+\1/g;
+  return importsOf(file, withoutComments(text).replace(ofTypes, ' '));
 }
 
 function readsEnvironment(text: string): boolean {

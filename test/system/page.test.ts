@@ -127,6 +127,7 @@ describe('the page', () => {
     const concurrency = page.getByRole('button', { name: 'change the concurrency of default' });
     await concurrency.focus();
     await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
     await page.keyboard.type('7');
     await page.keyboard.press('Enter');
     await page.getByText('7 each').waitFor();
@@ -153,7 +154,7 @@ describe('the page', () => {
     const [later = ''] = await submitted({ type: 'sleep', payload: { ms: 1 }, delayMs: 3_600_000 });
     const page = await open('#/jobs');
     await page.getByLabel('State').selectOption('scheduled');
-    await page.getByRole('link', { name: later }).waitFor();
+    await page.waitForURL(/state=scheduled/);
     await page.getByRole('link', { name: later }).click();
     await page.getByRole('button', { name: 'Cancel this job' }).click();
     await page.getByText('Cancelled by an operator').waitFor();
@@ -164,11 +165,14 @@ describe('the page', () => {
     await page.getByLabel('State').selectOption('');
     await page.getByLabel('Type').fill('echo');
     await page.keyboard.press('Enter');
-    await page.getByRole('link', { name: ids[59] ?? '' }).waitFor();
+    await page.waitForURL(/type=echo/);
+    await page.getByLabel('Queue').selectOption('default');
+    await page.waitForURL(/queue=default/);
+    const first = await page.getByRole('rowheader').first().innerText();
     await page.getByRole('link', { name: 'Older' }).click();
-    await page.getByRole('link', { name: ids[5] ?? '' }).waitFor();
+    await page.getByRole('link', { name: first }).waitFor({ state: 'hidden' });
     await page.getByRole('link', { name: 'Newest' }).click();
-    await page.getByRole('link', { name: ids[59] ?? '' }).waitFor();
+    await page.getByRole('link', { name: first }).waitFor();
   });
 
   it('counts, replays at a pace, stops and discards dead letters', async () => {
@@ -178,7 +182,7 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Dry run' }).click();
     await page.getByRole('status').getByText('20 jobs would be replayed').waitFor();
 
-    await page.getByLabel('Replay a second').fill('0.5');
+    await page.getByLabel('Jobs a second').fill('0.5');
     await page.getByRole('button', { name: 'Replay 20 jobs' }).click();
     const redrives = page.getByRole('region', { name: 'Replays and discards' });
     await redrives.getByText('running').waitFor();
@@ -211,7 +215,7 @@ describe('the page', () => {
       await page.getByRole('region', { name: 'What failed, by error' }).waitFor();
       await seen?.isAccessible();
       const views = {
-        '#/jobs': '1',
+        '#/jobs?state=dead': dead,
         [`#/jobs/${dead}`]: 'Run it again',
         '#/dead': 'What to do with',
         '#/audit': 'What came in',

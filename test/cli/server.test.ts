@@ -1,21 +1,18 @@
 /** One request to a server, and what becomes of each answer. */
 import { expect } from 'chai';
-import { type CallOutcome, call } from '../../src/cli/call.js';
+import { connect, type Outcome, outcomeOf } from '../../src/cli/server.js';
 import { Secret } from '../../src/config/secret.js';
 import { type FakeServer, fakeServer, type Reply } from './run.js';
 
 describe('a call to a server', () => {
   const servers: FakeServer[] = [];
-  const answerTo = async (reply: Reply, url?: string): Promise<CallOutcome> => {
+  const answerTo = async (reply: Reply, url?: string): Promise<Outcome> => {
     const server = await fakeServer(() => reply);
     servers.push(server);
-    const request = {
-      path: '/v1/jobs',
-      contentType: 'application/json',
-      body: '{}',
-      answerMs: 10_000,
-    } as const;
-    return call({ url: url ?? server.url, apiKey: new Secret('a-key') }, request);
+    const { requests } = connect({ url: url ?? server.url, apiKey: new Secret('a-key') });
+    const body = { type: 'application/json', content: '{}' } as const;
+    const asked = requests.send({ method: 'POST', path: '/v1/jobs', body, repeat: 'if-refused' });
+    return outcomeOf(asked, url ?? server.url);
   };
   const problem = (status: number, code: string, more: object = {}): Reply => ({
     status,
@@ -25,7 +22,7 @@ describe('a call to a server', () => {
 
   it('is accepted by a 202 with an object, and shows its key', async () => {
     const outcome = await answerTo({ status: 202, body: { id: 'x' } });
-    expect(outcome).to.deep.equal({ kind: 'accepted', body: { id: 'x' }, text: '{"id":"x"}' });
+    expect(outcome).to.deep.equal({ kind: 'accepted', body: { id: 'x' } });
     expect(servers[0]?.seen[0]?.headers.authorization).to.equal('Bearer a-key');
   });
 
@@ -42,9 +39,9 @@ describe('a call to a server', () => {
       ],
       [
         { status: 301, headers: { location: 'https://here/' } },
-        /answered 301: set --url to https:\/\/here\/$/,
+        /answered 301: .* set the url to https:\/\/here\/ \(--url or SLUICE_URL says where\)$/,
       ],
-      [{ status: 404, body: '<html>' }, /answered 404, but not as a Sluice server does/],
+      [{ status: 404, body: '<html>' }, /answered 404: this is not how a Sluice server answers/],
     ];
     for (const [reply, line] of cases) {
       const outcome = await answerTo(reply);
