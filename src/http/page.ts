@@ -31,7 +31,7 @@ export function createPage(): Static {
   for (const name of namesIn('client/')) files[`/assets/client/${name}`] = ours(`client/${name}`);
   for (const name of namesIn('page/')) files[`/assets/page/${name}`] = ours(`page/${name}`);
   for (const name of namesIn('page/static/')) files[`/assets/page/${name}`] = ours(`page/static/${name}`);
-  return createStatic(files, policy);
+  return createStatic(files, policy, '/');
 }
 
 function namesIn(folder: string): string[] {

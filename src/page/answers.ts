@@ -2,10 +2,10 @@
 import type { AuditReport } from '../api/audit.js';
 import type { DeadLetterGroup } from '../api/dead-letters.js';
 import type { QueueView } from '../api/queues.js';
-import { count, counted, duration, moment, rate, short } from './format.js';
+import { count, counted, duration, moment, rate, sentence, short } from './format.js';
 
-/** `good`: all is well. `watch`: look again soon. `bad`: do something. */
-export type Tone = 'good' | 'watch' | 'bad';
+/** `good`: all is well. `open`: not known yet. `watch`: look again soon. `bad`: do something. */
+export type Tone = 'good' | 'open' | 'watch' | 'bad';
 
 export interface Answer {
   readonly tone: Tone;
@@ -27,7 +27,7 @@ export function lossOf(audit: AuditReport): Answer {
     };
   if (fault !== undefined) return { tone: 'bad', says: 'A fault', because: fault.detail };
   if (audit.verdict === 'open')
-    return { tone: 'watch', says: 'Not that we know', because: audit.proof.detail };
+    return { tone: 'open', says: 'Not that we know', because: sentence(audit.proof.detail) };
   return { tone: 'good', says: 'Nothing', because: `All ${counted(jobs, 'job')} accounted for.` };
 }
 
@@ -55,12 +55,12 @@ function worstOf(queues: readonly QueueView[]): QueueView | undefined {
 export function forecastOf(queues: readonly QueueView[]): Answer {
   const backlog = queues.reduce((sum, queue) => sum + backlogOf(queue), 0);
   const later = queues.reduce((sum, { scheduled }) => sum + scheduled, 0);
-  const worst = worstOf(queues);
+  const worst = worstOf(queues.filter(({ depth }) => depth.total > 0));
   if (worst === undefined)
     return {
       tone: 'good',
       says: 'There is none',
-      because: later === 0 ? 'Nothing waits.' : `${counted(later, 'job')} for later.`,
+      because: `Nothing waits${backlog > 0 ? `; ${count(backlog)} running` : ''}${later > 0 ? `; ${count(later)} for later` : ''}.`,
     };
   const waiting = `${counted(backlog, 'job')} wait or run`;
   const { state, emptyInMs, emptyAt } = worst.forecast;
@@ -68,9 +68,9 @@ export function forecastOf(queues: readonly QueueView[]): Answer {
     case 'paused':
       return { tone: 'watch', says: 'Not while paused', because: `${waiting}; ${worst.name} is paused.` };
     case 'growing':
-      return { tone: 'bad', says: 'Not at this pace', because: `${waiting}; ${worst.name} grows.` };
+      return { tone: 'watch', says: 'Not at this pace', because: `${waiting}; ${worst.name} grows.` };
     case 'idle':
-      return { tone: 'watch', says: 'No telling yet', because: `${waiting}; none ended in the last minute.` };
+      return { tone: 'open', says: 'No telling yet', because: `${waiting}; none ended in the last minute.` };
     default:
       return {
         tone: 'good',
@@ -104,7 +104,7 @@ export function limitOf(queues: readonly QueueView[]): Answer {
   const flow = `${name}: ${rate(acceptedPerSecond)}/s in, ${rate(drainedPerSecond)}/s out, ${count(active)} running`;
   if (forecast.state === 'growing')
     return {
-      tone: 'bad',
+      tone: 'watch',
       says: 'Too few workers',
       because: `${flow}. Raise its concurrency, or add workers.`,
     };

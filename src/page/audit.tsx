@@ -1,7 +1,7 @@
 /** Whether every job that was accepted can be accounted for, in numbers. */
 import type { AuditReport, Finding } from '../api/audit.js';
 import { lossOf } from './answers.js';
-import { count, moment } from './format.js';
+import { count, moment, sentence } from './format.js';
 import { h, type JSX } from './lib/preact.js';
 import { Facts, Panel, Problem } from './parts.js';
 import { usePolled } from './poll.js';
@@ -93,7 +93,7 @@ function Report({ audit }: { readonly audit: AuditReport }): JSX.Element {
             />
           )}
           <p class="note">
-            {proof.detail}{' '}
+            {sentence(proof.detail)}{' '}
             {proof.provenThrough === null ? '' : `Proven through ${moment(proof.provenThrough)}.`}
           </p>
         </Panel>
@@ -103,11 +103,11 @@ function Report({ audit }: { readonly audit: AuditReport }): JSX.Element {
 }
 
 function Found({ finding }: { readonly finding: Finding }): JSX.Element {
-  const { severity, code, count: number, detail, ids } = finding;
+  const { severity, code, detail, ids } = finding;
   return (
     <li class={severity}>
       <p>
-        <span class={`state state-${severity}`}>{severity}</span> <b>{count(number)}</b> {detail}{' '}
+        <span class={`state state-${severity}`}>{severity}</span> {sentence(detail)}{' '}
         <span class="faint id">{code}</span>
       </p>
       {ids.length === 0 ? null : (

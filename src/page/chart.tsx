@@ -21,7 +21,7 @@ export interface ChartProps {
   readonly lines: readonly Line[];
 }
 
-const HEIGHT = 180;
+const HEIGHT = 170;
 /** So that the first minutes are not drawn as if they were an hour. */
 const SHORTEST_S = 120;
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -94,7 +94,13 @@ function optionsOf(lines: readonly Line[], width: number): Options {
       y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, at) => at.map(clockTime) },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 80,
+        size: 28,
+        values: (_, at, __, ___, apartS) => at.map((s) => clockTime(s, apartS)),
+      },
       { ...axis, size: 46, values: (_, at) => at.map((value) => rate(value)) },
     ],
     series: [
@@ -110,6 +116,7 @@ function optionsOf(lines: readonly Line[], width: number): Options {
   };
 }
 
-function clockTime(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+function clockTime(atS: number, apartS: number): string {
+  const time = new Date(atS * 1000).toLocaleTimeString('en-GB');
+  return apartS < 60 ? time : time.slice(0, 5);
 }

@@ -49,6 +49,11 @@ export function moment(iso: string, now = new Date()): string {
   return isToday ? time : `${at.toLocaleDateString('en-CA')} ${time}`;
 }
 
+/** What the server tells in passing, as it stands on its own. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}
+
 /** The beginning of what is too long for a line. */
 export function short(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;

@@ -13,7 +13,7 @@ import { client } from './server.js';
 
 /** It counts all rows. */
 const AUDIT_EVERY_MS = 10_000;
-const DEAD_EVERY_MS = 4_000;
+const DEAD_EVERY_MS = 2_000;
 const GROUPS_SHOWN = 5;
 
 export function Overview({ queues }: { readonly queues: readonly QueueView[] | undefined }): JSX.Element {

@@ -58,4 +58,10 @@ describe('the page over HTTP', () => {
       expect((await get(path)).status, path).to.equal(401);
     expect((await get('/v1/jobs')).status).to.equal(401);
   });
+
+  it('is counted as one route, however many its parts are', async () => {
+    const before = served.observed.requested.length;
+    for (const path of ['/', '/assets/page/main.js', '/assets/page/page.css']) await get(path);
+    expect(served.observed.requested.slice(before).map(({ route }) => route)).to.deep.equal(['/', '/', '/']);
+  });
 });

@@ -80,8 +80,8 @@ describe('the answers of the first screen', () => {
     });
     it('claims nothing while it is not proven', () => {
       expect(lossOf(audit({ verdict: 'open' }))).to.include({
-        tone: 'watch',
-        because: 'the broker is not empty',
+        tone: 'open',
+        because: 'The broker is not empty.',
       });
     });
   });
@@ -108,7 +108,7 @@ describe('the answers of the first screen', () => {
     it('counts what is there for later when nothing waits', () => {
       expect(forecastOf([queue('a', { scheduled: 1 })])).to.include({
         says: 'There is none',
-        because: '1 job for later.',
+        because: 'Nothing waits; 1 for later.',
       });
     });
   });
@@ -125,7 +125,7 @@ describe('the answers of the first screen', () => {
       const slow = queue('s', { ...flow, acceptedPerSecond: 1, forecast: draining(9_000) });
       expect(limitOf([slow]).says).to.equal('The pace of the workers');
       expect(limitOf([slow, growing])).to.deep.equal({
-        tone: 'bad',
+        tone: 'watch',
         says: 'Too few workers',
         because: 'g: 9/s in, 4/s out, 2 running. Raise its concurrency, or add workers.',
       });

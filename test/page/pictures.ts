@@ -9,7 +9,7 @@ import { startChromium } from '../support/chromium.js';
 import { startSink } from '../support/sink.js';
 import { startSluice } from '../support/sluice.js';
 
-const SECONDS = Number(process.env['SECONDS_OF_BURST'] ?? 75);
+const SECONDS = 75;
 const pictures = fileURLToPath(new URL('../../src/page/pictures/', import.meta.url));
 const running = /http:\/\/127\.0\.0\.1:\d+/;
 

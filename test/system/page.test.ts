@@ -168,7 +168,7 @@ describe('the page', () => {
     await page.waitForURL(/type=echo/);
     await page.getByLabel('Queue').selectOption('default');
     await page.waitForURL(/queue=default/);
-    const first = await page.getByRole('rowheader').first().innerText();
+    const first = String(await page.getByRole('rowheader').first().textContent());
     await page.getByRole('link', { name: 'Older' }).click();
     await page.getByRole('link', { name: first }).waitFor({ state: 'hidden' });
     await page.getByRole('link', { name: 'Newest' }).click();
