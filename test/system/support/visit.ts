@@ -1,7 +1,6 @@
 /** A visit to the page in a real browser, which notes whatever goes wrong there. */
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 
@@ -17,7 +16,6 @@ export interface Visit {
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } as const;
 
 const PATIENCE_MS = 8_000;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface AxeFault {
   readonly id: string;
@@ -55,7 +53,7 @@ export async function visit(
     page,
     faults,
     async isAccessible() {
-      await page.evaluate(axe);
+      await page.evaluate(axe.source);
       const { violations } = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as {
         violations: readonly AxeFault[];
       };
