@@ -13,9 +13,10 @@ import type { Config, Role } from './config.js';
 import { createEventSender, type EventSender } from './events/sender.js';
 import { createSpool } from './events/spool.js';
 import { loadHandlers } from './handler/load.js';
-import { createRegistry, type Registry } from './handler/registry.js';
+import { createRegistry, type RegisteredHandler, type Registry } from './handler/registry.js';
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
+import { createDocs } from './http/docs.js';
 import { createPage } from './http/page.js';
 import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
@@ -121,7 +122,7 @@ export async function assemble(
             publishWindow: config.publishWindow,
             idempotency: { keys: store.idempotency, ttlMs: config.idempotencyTtlMs },
           },
-          statics: [createPage()],
+          statics: [createPage(), createDocs(documentedTypes(registry), config.apiKeys.length > 0)],
         }
       : {}),
     ...desks?.routes,
@@ -194,6 +195,10 @@ function senderOf(engine: Engine, role: Role, held: () => number, log: Log): Eve
     clock,
     log,
   });
+}
+
+function documentedTypes(registry: Registry): readonly RegisteredHandler[] {
+  return registry.types.flatMap((type) => registry.get(type) ?? []);
 }
 
 /** The types whose jobs come to this process, unless they are sent to another queue. */

@@ -7,22 +7,58 @@ import { states } from '../job/state.js';
 /** What the delay levels can hold, in ms; `runAt` is held to it as well. */
 export const longestDelayMs = 310 * 86_400_000;
 
+const closed = { additionalProperties: false };
+const uuid = (description: string) => Type.String({ format: 'uuid', description });
+/** ISO 8601 in UTC, with milliseconds. */
+const moment = (description: string) => Type.String({ format: 'date-time', description });
+
 /** Body of `POST /v1/jobs` and an item of a batch. `delayMs` and `runAt` exclude each other (checked in code). */
 export const JobRequest = Type.Object(
   {
-    type: Type.String({ pattern: jobTypePattern }),
-    payload: Type.Unknown(),
-    queue: Type.Optional(Type.String({ pattern: queueNamePattern })),
-    priority: Type.Optional(Type.Enum([...lanes])),
-    delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: longestDelayMs })),
-    /** ISO 8601 with an offset; a moment in the past means now. */
-    runAt: Type.Optional(Type.String({ format: 'date-time' })),
-    /** Not started after this moment. */
-    expiresAt: Type.Optional(Type.String({ format: 'date-time' })),
-    maxAttempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400_000 })),
+    type: Type.String({ pattern: jobTypePattern, description: 'Which handler; one of the known job types.' }),
+    payload: Type.Unknown({ description: "Any JSON that fits the handler's schema." }),
+    queue: Type.Optional(
+      Type.String({ pattern: queueNamePattern, description: "A known queue; default: the handler's." }),
+    ),
+    priority: Type.Optional(
+      Type.Enum([...lanes], { description: 'Default `normal`. High goes first, low is never starved.' }),
+    ),
+    delayMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: longestDelayMs,
+        description: 'Not before so many ms from now; 310 days at most. Not together with `runAt`.',
+      }),
+    ),
+    runAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description:
+          'Not before this moment, ISO 8601 with an offset, at most 310 days ahead; a moment in the past means now. Not together with `delayMs`.',
+      }),
+    ),
+    expiresAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Not started after this moment: the job goes to the dead letters instead.',
+      }),
+    ),
+    maxAttempts: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: "Attempts, the first included; default: the handler's, else the setting's.",
+      }),
+    ),
+    timeoutMs: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400_000,
+        description: "Time limit of one attempt; default: the handler's, else the setting's.",
+      }),
+    ),
   },
-  { additionalProperties: false },
+  closed,
 );
 export type JobRequest = Static<typeof JobRequest>;
 
@@ -33,37 +69,36 @@ export const idempotencyKeyPattern = '^[\\x21-\\x7e]{1,255}$';
 export const BatchItem = Type.Object(
   {
     ...JobRequest.properties,
-    idempotencyKey: Type.Optional(Type.String({ pattern: idempotencyKeyPattern })),
+    idempotencyKey: Type.Optional(
+      Type.String({
+        pattern: idempotencyKeyPattern,
+        description:
+          'Makes one job of the same item however often it is sent, as the header does of a single job.',
+      }),
+    ),
   },
-  { additionalProperties: false },
+  closed,
 );
 
+const durability = Type.Enum(['quorum', 'disk'], {
+  description: '`quorum`: replicated by RabbitMQ. `disk`: synced to the disk of this machine.',
+});
+const jobLinks = Type.Object({ self: Type.String(), cancel: Type.String() }, closed);
+
 /** The 202 of `POST /v1/jobs`: sent after the broker has confirmed the job. */
-export interface Accepted {
-  readonly id: string;
-  readonly type: string;
-  readonly queue: string;
-  readonly state: 'queued' | 'scheduled';
-  /** ISO 8601. */
-  readonly acceptedAt: string;
-  readonly durability: 'quorum' | 'disk';
-  readonly links: { readonly self: string; readonly cancel: string };
-}
-
-/** The answer of `POST /v1/jobs/batch`; `ids[i]` belongs to item i and is null where it was not accepted. */
-export interface BatchAnswer {
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly ids: readonly (string | null)[];
-  readonly errors: readonly { readonly index: number; readonly code: ErrorCode; readonly detail: string }[];
-}
-
-/** The 422 or 503 of `POST /v1/jobs/batch`, when no item was accepted: a problem that tells the items' own faults too. */
-export type BatchRefusal = Problem & BatchAnswer;
-
-/** Moments are ISO 8601 in UTC, with milliseconds. */
-const moment = Type.String({ format: 'date-time' });
-const closed = { additionalProperties: false };
+export const Accepted = Type.Object(
+  {
+    id: uuid('Of the job: a UUID of version 7.'),
+    type: Type.String(),
+    queue: Type.String(),
+    state: Type.Enum(['queued', 'scheduled']),
+    acceptedAt: moment('When it was accepted.'),
+    durability,
+    links: jobLinks,
+  },
+  closed,
+);
+export type Accepted = Static<typeof Accepted>;
 
 /** What is told of an error: as the handler threw it, its texts cut to a bounded length. */
 const ErrorAnswer = Type.Object(
@@ -73,7 +108,7 @@ const ErrorAnswer = Type.Object(
     code: Type.Optional(Type.String()),
     stack: Type.Optional(Type.String()),
   },
-  closed,
+  { ...closed, description: 'The error as the handler threw it; its texts are cut to a bounded length.' },
 );
 
 const deathReasons = [
@@ -85,35 +120,32 @@ const deathReasons = [
 ] as const satisfies readonly DeathReason[];
 
 const jobFields = {
-  id: Type.String({ format: 'uuid' }),
+  id: uuid('A UUID of version 7; its first 48 bits are the time of acceptance.'),
   type: Type.String(),
   queue: Type.String(),
   priority: Type.Enum([...lanes]),
   state: Type.Enum([...states]),
-  /** Counts from 1; one more per replay. */
-  run: Type.Integer({ minimum: 1 }),
-  /** Counts from 1 within a run. */
-  attempt: Type.Integer({ minimum: 1 }),
+  run: Type.Integer({ minimum: 1, description: 'Counts from 1; one more per replay.' }),
+  attempt: Type.Integer({ minimum: 1, description: 'Counts from 1 within a run.' }),
   maxAttempts: Type.Optional(Type.Integer({ minimum: 1 })),
-  acceptedAt: moment,
-  /** When this attempt may begin, or might. */
-  dueAt: moment,
-  startedAt: Type.Optional(moment),
-  finishedAt: Type.Optional(moment),
-  expiresAt: Type.Optional(moment),
+  acceptedAt: moment('When the job was accepted.'),
+  dueAt: moment('When this attempt may begin, or might.'),
+  startedAt: Type.Optional(moment('When this attempt began.')),
+  finishedAt: Type.Optional(moment('When the run ended.')),
+  expiresAt: Type.Optional(moment('Not started after this moment.')),
   progress: Type.Optional(
     Type.Object(
       { percent: Type.Number({ minimum: 0, maximum: 100 }), note: Type.Optional(Type.String()) },
-      closed,
+      { ...closed, description: 'As the handler reported it last.' },
     ),
   ),
   /** Of the attempt that failed last, in this run. */
   error: Type.Optional(ErrorAnswer),
-  /** Why a dead job died. */
-  deathReason: Type.Optional(Type.Enum([...deathReasons])),
-  /** Dead jobs with the same one failed in the same way. */
-  errorGroup: Type.Optional(Type.String()),
-  traceId: Type.Optional(Type.String()),
+  deathReason: Type.Optional(Type.Enum([...deathReasons], { description: 'Why a dead job died.' })),
+  errorGroup: Type.Optional(
+    Type.String({ description: 'Dead jobs with the same one failed in the same way.' }),
+  ),
+  traceId: Type.Optional(Type.String({ description: 'Of the `traceparent` it came with.' })),
 };
 
 /** One of `GET /v1/jobs`. What a job does not have is left out. */
@@ -125,7 +157,13 @@ export type JobSummary = Static<typeof JobSummary>;
  * short or empty before the last: it looks at so many jobs and no more.
  */
 export const JobPage = Type.Object(
-  { jobs: Type.Array(JobSummary), next: Type.Union([Type.String(), Type.Null()]) },
+  {
+    jobs: Type.Array(JobSummary, { description: 'Newest first.' }),
+    next: Type.Union([Type.String(), Type.Null()], {
+      description:
+        'The `cursor` of the page after, or null on the last one. Narrowed to a rare type or queue, a page before the last can be short or empty.',
+    }),
+  },
   closed,
 );
 export type JobPage = Static<typeof JobPage>;
@@ -134,30 +172,39 @@ export type JobPage = Static<typeof JobPage>;
 export const JobAnswer = Type.Object(
   {
     ...jobFields,
-    /** False: accepted by this server a moment ago and not in the store yet, so its state may be further on. */
-    recorded: Type.Boolean(),
-    /** Somebody has asked to cancel this run, which has not ended yet. */
-    cancelRequestedAt: Type.Optional(moment),
-    /** What the handler returned; the beginning of its JSON as a string when `resultTruncated`. */
-    result: Type.Optional(Type.Unknown()),
+    recorded: Type.Boolean({
+      description:
+        'False: accepted by this server a moment ago and not in the store yet, so its state may be further on.',
+    }),
+    cancelRequestedAt: Type.Optional(
+      moment('Somebody has asked to cancel this run, which has not ended yet.'),
+    ),
+    result: Type.Optional(
+      Type.Unknown({
+        description:
+          'What the handler returned; the beginning of its JSON text as a string when `resultTruncated`.',
+      }),
+    ),
     resultTruncated: Type.Optional(Type.Literal(true)),
-    /** Size of the whole result, when it was truncated. */
-    resultBytes: Type.Optional(Type.Integer()),
-    /** Kept for dead and cancelled jobs, or for all with RECORD_PAYLOAD. */
-    payload: Type.Optional(Type.Unknown()),
-    /** Those that failed, of all runs, in their order. */
+    resultBytes: Type.Optional(
+      Type.Integer({ description: 'Size of the whole result, when it was truncated.' }),
+    ),
+    payload: Type.Optional(
+      Type.Unknown({ description: 'Kept for dead and cancelled jobs, or for all with RECORD_PAYLOAD.' }),
+    ),
     attempts: Type.Array(
       Type.Object(
         {
           run: Type.Integer({ minimum: 1 }),
           attempt: Type.Integer({ minimum: 1 }),
           outcome: Type.Enum(['retried', 'dead', 'cancelled']),
-          startedAt: Type.Optional(moment),
-          endedAt: moment,
+          startedAt: Type.Optional(moment('When it began.')),
+          endedAt: moment('When it failed.'),
           error: ErrorAnswer,
         },
         closed,
       ),
+      { description: 'Those that failed, of all runs, in their order.' },
     ),
   },
   closed,
@@ -167,9 +214,9 @@ export type JobAnswer = Static<typeof JobAnswer>;
 /** The 202 of `POST /v1/jobs/:id/cancel`: the order holds; whether the job ends as cancelled, its worker says. */
 export const CancelAnswer = Type.Object(
   {
-    id: Type.String({ format: 'uuid' }),
-    run: Type.Integer({ minimum: 1 }),
-    cancelRequestedAt: moment,
+    id: uuid('Of the job.'),
+    run: Type.Integer({ minimum: 1, description: 'The run that is to end.' }),
+    cancelRequestedAt: moment('When it was asked for first.'),
     links: Type.Object({ self: Type.String() }, closed),
   },
   closed,
@@ -177,25 +224,25 @@ export const CancelAnswer = Type.Object(
 export type CancelAnswer = Static<typeof CancelAnswer>;
 
 /** The optional body of `POST /v1/jobs/:id/replay`. */
-export const ReplayRequest = Type.Object({ payload: Type.Optional(Type.Unknown()) }, closed);
+export const ReplayRequest = Type.Object(
+  { payload: Type.Optional(Type.Unknown({ description: "Instead of the job's own payload." })) },
+  closed,
+);
 
 /** The 202 of `POST /v1/jobs/:id/replay`: the broker has confirmed the new run. */
 export const ReplayAnswer = Type.Object(
   {
-    id: Type.String({ format: 'uuid' }),
+    id: uuid('Of the job: it keeps its id.'),
     type: Type.String(),
     queue: Type.String(),
     state: Type.Literal('queued'),
-    run: Type.Integer({ minimum: 2 }),
-    durability: Type.Enum(['quorum', 'disk']),
-    links: Type.Object({ self: Type.String(), cancel: Type.String() }, closed),
+    run: Type.Integer({ minimum: 2, description: 'The run that has begun.' }),
+    durability,
+    links: jobLinks,
   },
   closed,
 );
 export type ReplayAnswer = Static<typeof ReplayAnswer>;
-
-/** The 503 of `GET /readyz`: what is not ready, by name, and why. The 200 is `{"status":"ready"}`. */
-export type NotReady = Problem & { readonly reasons: Readonly<Record<string, string>> };
 
 /** Every `code` of an error answer, and its HTTP status. */
 export const errorStatus = {
@@ -224,14 +271,37 @@ export const errorStatus = {
 export type ErrorCode = keyof typeof errorStatus;
 
 /** RFC 9457, `application/problem+json`. */
-export interface Problem {
-  readonly type: 'about:blank';
-  readonly title: string;
-  readonly status: number;
-  readonly code: ErrorCode;
-  readonly detail: string;
-  /** The job whose outcome is unknown, or the fields at fault, where they apply. */
-  readonly id?: string;
-  /** Of a `conflict`: the state that forbids it. */
-  readonly state?: string;
-}
+export const Problem = Type.Object({
+  type: Type.Literal('about:blank'),
+  title: Type.String({ description: "The status' own words." }),
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  code: Type.Enum(Object.keys(errorStatus) as ErrorCode[], { description: 'Stable: decide by it.' }),
+  detail: Type.String({ description: 'For people: what is wrong, and what to do.' }),
+  id: Type.Optional(uuid('The job whose outcome is unknown.')),
+  state: Type.Optional(Type.String({ description: 'Of a `conflict`: the state that forbids it.' })),
+});
+export type Problem = Static<typeof Problem>;
+
+/** The answer of `POST /v1/jobs/batch`; `ids[i]` belongs to item i and is null where it was not accepted. */
+export const BatchAnswer = Type.Object(
+  {
+    accepted: Type.Integer({ minimum: 0 }),
+    rejected: Type.Integer({ minimum: 0 }),
+    ids: Type.Array(Type.Union([Type.String({ format: 'uuid' }), Type.Null()]), {
+      description: '`ids[i]` is of item i; null where it was not accepted.',
+    }),
+    errors: Type.Array(
+      Type.Object(
+        { index: Type.Integer({ minimum: 0 }), code: Problem.properties.code, detail: Type.String() },
+        closed,
+      ),
+      { description: 'One for each item that was not accepted, by index.' },
+    ),
+  },
+  closed,
+);
+export type BatchAnswer = Static<typeof BatchAnswer>;
+
+/** The 422 or 503 of `POST /v1/jobs/batch`, when no item was accepted: a problem that tells the items' own faults too. */
+export const BatchRefusal = Type.Object({ ...Problem.properties, ...BatchAnswer.properties });
+export type BatchRefusal = Static<typeof BatchRefusal>;

@@ -1,6 +1,8 @@
 /** How an answer is written: whole, in one piece, past Koa's body setters, which guess types and lengths we know. */
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { HttpContext } from './context.js';
+import type { ProblemAnswer } from './problem.js';
 
 /** What a client may still send after an early answer before its connection is cut. */
 const DISCARDED_BYTES = 16 * 1024 * 1024;
@@ -13,22 +15,37 @@ export function answer(
   headers?: OutgoingHttpHeaders,
   type = 'application/json',
 ): void {
-  context.respond = false;
-  const { req, res } = context;
-  if (res.headersSent || res.destroyed) return;
-  if (!req.complete) discardRest(req);
+  const res = openFor(context);
+  if (res === undefined) return;
   res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...headers });
   res.end(body);
 }
 
 /** What the client has is still right. */
 export function answerUnchanged(context: HttpContext, headers: OutgoingHttpHeaders): void {
+  openFor(context)?.writeHead(304, headers).end();
+}
+
+/** A refusal, with an id that tells it and its log line to belong together. */
+export function answerProblem(context: HttpContext, { status, headers, problem }: ProblemAnswer): void {
+  const all = { ...headers, 'X-Request-Id': requestIdOf(context) };
+  answer(context, status, JSON.stringify(problem), all, 'application/problem+json');
+}
+
+/** The client's own, if it is fit for a header and a log line, else a new one. */
+export function requestIdOf({ req, state }: HttpContext): string {
+  const sent = req.headers['x-request-id'];
+  state.requestId ??= typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
+  return state.requestId;
+}
+
+/** Undefined when an answer was written or the client is gone. */
+function openFor(context: HttpContext): ServerResponse | undefined {
   context.respond = false;
   const { req, res } = context;
-  if (res.headersSent || res.destroyed) return;
+  if (res.headersSent || res.destroyed) return undefined;
   if (!req.complete) discardRest(req);
-  res.writeHead(304, headers);
-  res.end();
+  return res;
 }
 
 /**

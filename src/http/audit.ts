@@ -9,7 +9,7 @@ export const auditPath = '/v1/audit';
 /** @param report  one look at store and broker; rejects with `StoreUnavailable` */
 export function createAuditRoute(report: () => Promise<AuditReport>): Answering {
   return async (context) => {
-    parametersOf(context, []);
+    parametersOf(context);
     answer(context, 200, JSON.stringify(await report()), { 'Cache-Control': 'no-store' });
   };
 }

@@ -6,7 +6,7 @@ import { OutcomeUnknown, Refused } from '../job/errors.js';
 import type { Job } from '../job/job.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
-import { answer } from './answer.js';
+import { answer, answerProblem } from './answer.js';
 import { askForBody, type Bodies, declaredLength, requireMediaType, tooLarge } from './body.js';
 import type { Answering, HttpContext, HttpObserver } from './context.js';
 import type { Idempotency } from './idempotency.js';
@@ -264,8 +264,5 @@ function sourceOf({ req, state }: HttpContext): Source {
 function respond(context: HttpContext, tally: Tally): void {
   const refusal = tally.refusal();
   if (refusal === undefined) answer(context, 202, JSON.stringify(tally.answer()));
-  else {
-    const body = JSON.stringify(refusal.problem);
-    answer(context, refusal.status, body, refusal.headers, 'application/problem+json');
-  }
+  else answerProblem(context, refusal);
 }

@@ -14,6 +14,7 @@ import {
   type RedriveView,
   ReplayRequest,
 } from '../api/dead-letters.js';
+import { DeadLettersQuery, RedrivesQuery } from '../api/queries.js';
 import { Invalid } from '../job/errors.js';
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
 import type { DeadLetters, Watched } from '../operations/dead-letters.js';
@@ -79,7 +80,7 @@ export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLe
   function reader<Body>(schema: TSchema): (context: HttpContext) => Promise<Body> {
     const fits = ajv.compile<Body>(schema);
     return async (context) => {
-      parametersOf(context, []);
+      parametersOf(context);
       const { req, res } = context;
       requireMediaType(req, ['application/json']);
       const bytes = await bodies.read(req, res, MOST_BYTES);
@@ -103,7 +104,7 @@ export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLe
 
   return {
     async list(context) {
-      const parameters = parametersOf(context, ['group', 'type', 'queue', 'limit', 'cursor']);
+      const parameters = parametersOf(context, DeadLettersQuery);
       const cursor = parameters.get('cursor');
       const page = { limit: limitOf(parameters), ...(cursor === undefined ? {} : { cursor }) };
       const found = await deadLetters.list(filterOfQuery(parameters), page).catch((error: unknown) => {
@@ -129,20 +130,20 @@ export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLe
       await accept(context, { kind: 'discard', filter: filterOf(filter), dryRun });
     },
     async views(context) {
-      const found = await deadLetters.views(limitOf(parametersOf(context, ['limit'])));
+      const found = await deadLetters.views(limitOf(parametersOf(context, RedrivesQuery)));
       const body: RedriveList = { replays: found.map(viewOf) };
       answer(context, 200, JSON.stringify(body));
     },
     async view(context) {
       const id = idOf(context);
-      parametersOf(context, []);
+      parametersOf(context);
       const found = await deadLetters.view(id);
       if (found === undefined) throw unknown();
       answer(context, 200, JSON.stringify(viewOf(found)));
     },
     async stop(context) {
       const id = idOf(context);
-      parametersOf(context, []);
+      parametersOf(context);
       await withoutBody(context, bodies);
       const found = await deadLetters.stop(id);
       if (found === undefined) throw unknown();

@@ -35,7 +35,7 @@ export interface OperatingOptions {
 export function createCancelRoute({ cancel, bodies, clock }: OperatingOptions): Answering {
   return async (context) => {
     const id = idOf(context);
-    parametersOf(context, []);
+    parametersOf(context);
     await withoutBody(context, bodies);
     const outcome = await cancel(id);
     switch (outcome.kind) {
@@ -64,7 +64,7 @@ export function createReplayRoute(options: OperatingOptions): Answering {
 
   return async (context) => {
     const id = idOf(context);
-    parametersOf(context, []);
+    parametersOf(context);
     await withBody(context, bodies, maxBodyBytes, async (body) => {
       refuseFields(body, Object.keys(ReplayRequest.properties));
       // Asked before the claim, which a refused publish would leave behind for its lease.

@@ -1,6 +1,6 @@
 /** What operators' machines ask, open without a key: `/livez`, `/readyz`, `/metrics`. */
 import type Router from '@koa/router';
-import type { NotReady } from '../api/contract.js';
+import type { NotReady } from '../api/health.js';
 import type { Health } from '../runtime/service.js';
 import { answer } from './answer.js';
 import type { HttpContext, RequestState } from './context.js';
@@ -28,7 +28,10 @@ export function addOpsRoutes(
   router.get('/livez', (context: HttpContext) => answer(context, 200, '{"status":"live"}'));
 
   router.get('/readyz', (context: HttpContext) => {
-    if (isStopping()) throw new Rejection('shutting_down', 'this process is shutting down');
+    if (isStopping()) {
+      const extra = { reasons: { process: 'shutting down' } satisfies NotReady['reasons'] };
+      throw new Rejection('shutting_down', 'this process is shutting down', { extra });
+    }
     const reasons: NotReady['reasons'] = Object.fromEntries(
       Object.entries(health).flatMap(([name, ask]) => {
         const state = healthOf(ask);

@@ -54,7 +54,7 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
   function ordering(kind: 'pause' | 'resume' | 'purge'): Answering {
     return async (context) => {
       const name = nameOf(context, queues.names);
-      parametersOf(context, []);
+      parametersOf(context);
       await withoutBody(context, bodies);
       answerJson(context, 202, await queues.order(name, { kind }));
     };
@@ -62,12 +62,12 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
 
   return {
     async list(context) {
-      parametersOf(context, []);
+      parametersOf(context);
       answerJson(context, 200, { queues: [...(await queues.list())] } satisfies QueueList);
     },
     async get(context) {
       const name = nameOf(context, queues.names);
-      parametersOf(context, []);
+      parametersOf(context);
       answerJson(context, 200, await queues.get(name));
     },
     pause: ordering('pause'),
@@ -75,7 +75,7 @@ export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesO
     purge: ordering('purge'),
     async change(context) {
       const name = nameOf(context, queues.names);
-      parametersOf(context, []);
+      parametersOf(context);
       const { req, res } = context;
       requireMediaType(req, ['application/json']);
       const bytes = await bodies.read(req, res, maxBodyBytes);

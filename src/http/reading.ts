@@ -1,6 +1,7 @@
 /** `GET /v1/jobs/:id` and `GET /v1/jobs`: what became of jobs. */
 import { validate as isUuid, version as uuidVersion } from 'uuid';
 import type { JobPage } from '../api/contract.js';
+import { JobQuery, JobsQuery, listed, longestWaitS, mostListed } from '../api/queries.js';
 import { Invalid, StoreUnavailable } from '../job/errors.js';
 import { acceptedAtMs, jobTypePattern, queueNamePattern } from '../job/job.js';
 import { hasEnded, type State, states } from '../job/state.js';
@@ -26,9 +27,6 @@ export interface ReadingOptions {
   readonly clock: Clock;
 }
 
-const LONGEST_WAIT_S = 60;
-const MOST_LISTED = 200;
-const LISTED = 50;
 /** So long after its acceptance the news of a job may still be on its way. */
 const FRESH_MS = 600_000;
 /** Clocks of machines differ by this much at most, or their owner has other troubles. */
@@ -54,7 +52,7 @@ export function unknownJob(id: string, nowMs: number): Rejection {
 export function createJobRoute({ store, recent, waiting, clock }: ReadingOptions): Answering {
   return async (context) => {
     const id = idOf(context);
-    const waitMs = waitOf(parametersOf(context, ['wait']));
+    const waitMs = waitOf(parametersOf(context, JobQuery));
     let known = await lookUp(id);
     if (waitMs > 0 && !hasEnded(known.row.state)) {
       // Who left during the look-up has been closed already: that comes once.
@@ -98,7 +96,7 @@ export function createJobRoute({ store, recent, waiting, clock }: ReadingOptions
 
 export function createListRoute({ store, clock }: ReadingOptions): Answering {
   return async (context) => {
-    const parameters = parametersOf(context, ['state', 'type', 'queue', 'limit', 'cursor']);
+    const parameters = parametersOf(context, JobsQuery);
     const nowMs = clock.now();
     const cursor = parameters.get('cursor');
     const page = { limit: limitOf(parameters), nowMs, ...(cursor === undefined ? {} : { cursor }) };
@@ -111,11 +109,21 @@ export function createListRoute({ store, clock }: ReadingOptions): Answering {
   };
 }
 
+const takesNone = { properties: {} };
+
 export type Query = ReadonlyMap<string, string>;
 
-/** @throws Rejection invalid_request  an unknown parameter, one given twice, or an empty one */
-export function parametersOf(context: HttpContext, known: readonly string[]): Query {
+/**
+ * @param query  the schema that names them; without it the route takes none
+ * @throws Rejection invalid_request  an unknown parameter, one given twice, or an empty one
+ */
+export function parametersOf(
+  context: HttpContext,
+  query: { readonly properties: object } = takesNone,
+): Query {
   const parameters = new Map<string, string>();
+  if (context.querystring === '') return parameters;
+  const known = Object.keys(query.properties);
   for (const [name, value] of new URLSearchParams(context.querystring)) {
     if (!known.includes(name)) {
       const listed = known.length === 0 ? 'this route takes none' : `known are ${known.join(', ')}`;
@@ -130,17 +138,17 @@ export function parametersOf(context: HttpContext, known: readonly string[]): Qu
 
 function waitOf(parameters: Query): number {
   const text = parameters.get('wait') ?? '0';
-  if (!/^\d{1,2}$/.test(text) || Number(text) > LONGEST_WAIT_S) {
-    throw invalid(`'wait' must be a whole number of seconds, 0 to ${LONGEST_WAIT_S}`);
+  if (!/^\d{1,2}$/.test(text) || Number(text) > longestWaitS) {
+    throw invalid(`'wait' must be a whole number of seconds, 0 to ${longestWaitS}`);
   }
   return Number(text) * 1000;
 }
 
-/** The parameter `limit`, 1 to 200, 50 by default. @throws Rejection invalid_request */
+/** The parameter `limit`, or its default. @throws Rejection invalid_request */
 export function limitOf(parameters: Query): number {
-  const text = parameters.get('limit') ?? String(LISTED);
-  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > MOST_LISTED) {
-    throw invalid(`'limit' must be a whole number, 1 to ${MOST_LISTED}`);
+  const text = parameters.get('limit') ?? String(listed);
+  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > mostListed) {
+    throw invalid(`'limit' must be a whole number, 1 to ${mostListed}`);
   }
   return Number(text);
 }

@@ -1,10 +1,9 @@
 /** The steps of the HTTP onion around the routes, each its own function; app.ts shows their order. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Log } from '../runtime/log.js';
 import { type ApiKey, authenticate } from './access.js';
-import { answer } from './answer.js';
-import type { HttpContext, HttpObserver, Step } from './context.js';
+import { answerProblem, requestIdOf } from './answer.js';
+import type { HttpObserver, Step } from './context.js';
 import { ClientGone, problemOf, Rejection, rejectionOf } from './problem.js';
 import type { HttpSpans } from './spans.js';
 
@@ -55,26 +54,17 @@ export function problems(submitRoutes: ReadonlySet<string>, observer: HttpObserv
         return;
       }
       const rejection = rejectionOf(error);
-      const requestId = requestIdOf(context);
       if (rejection.code === 'internal_error') {
+        const requestId = requestIdOf(context);
         log.error(
           { err: error, requestId, method: req.method, route: state.route },
           'a request has failed unexpectedly',
         );
       }
       if (submitRoutes.has(state.route) && req.method === 'POST') observer.refused(rejection.code);
-      const { status, headers, problem } = problemOf(rejection);
-      const body = JSON.stringify(problem);
-      answer(context, status, body, { ...headers, 'X-Request-Id': requestId }, 'application/problem+json');
+      answerProblem(context, problemOf(rejection));
     }
   };
-}
-
-/** The client's own, if it is fit for a header and a log line, else a new one. */
-function requestIdOf({ req, state }: HttpContext): string {
-  const sent = req.headers['x-request-id'];
-  state.requestId ??= typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
-  return state.requestId;
 }
 
 /** Who is it? What the key may do is asked by the route. */

@@ -68,7 +68,7 @@ function Inside(): JSX.Element {
       </button>
       <header class="top">
         <a class="name" href={hrefOf('overview')}>
-          <img src="/assets/page/icon.svg" alt="" width="22" height="22" />
+          <img src="assets/page/icon.svg" alt="" width="22" height="22" />
           Sluice
         </a>
         <nav aria-label="Views">
@@ -80,6 +80,7 @@ function Inside(): JSX.Element {
           ))}
         </nav>
         <p class="who">
+          <a href="docs">API</a>
           {mayOperate ? null : <span title="This key lacks the scope operate">read only</span>}
           {hasKey() ? (
             <button type="button" class="quiet" onClick={forgetKey}>

@@ -21,7 +21,7 @@ export function KeyPrompt({ why }: { readonly why: string }): JSX.Element {
   return (
     <main class="entry">
       <h1>
-        <img src="/assets/page/icon.svg" alt="" width="28" height="28" /> Sluice
+        <img src="assets/page/icon.svg" alt="" width="28" height="28" /> Sluice
       </h1>
       <form onSubmit={enter}>
         <label for="key">API key</label>

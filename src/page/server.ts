@@ -68,7 +68,8 @@ export function saidBy(error: unknown): string {
 /** Nothing is sent again by itself: figures are asked for again anyway, and an order is a person's. */
 function requestsWith(apiKey: string | undefined): Requests {
   return createRequests({
-    url: '',
+    // Beside the page, also where a proxy shows it below another path.
+    url: new URL('.', document.baseURI),
     apiKey,
     retry: { attempts: 1 },
     requestTimeoutMs: PATIENCE_MS,

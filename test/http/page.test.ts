@@ -30,7 +30,7 @@ describe('the page over HTTP', () => {
 
   it('finds all that it names, and all that its modules import, with their types', async () => {
     const { text } = await get('/');
-    const wanted = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => String(match[1]));
+    const wanted = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => `/${match[1]}`);
     const seen = new Set<string>();
     for (const path of wanted) {
       if (seen.has(path)) continue;

@@ -8,11 +8,13 @@ import type { Accepted, BatchAnswer, ErrorCode, Problem } from '../../../src/api
 import type { ApiKey } from '../../../src/http/access.js';
 import { createHttp, type Http, type HttpOptions, type Ingestion } from '../../../src/http/app.js';
 import type { Desk } from '../../../src/http/desk.js';
+import { createDocument } from '../../../src/http/openapi/document.js';
 import type { JobTypes } from '../../../src/http/submission.js';
 import type { JobEvent } from '../../../src/job/event.js';
 import { createLog } from '../../../src/runtime/log.js';
 import type { Store } from '../../../src/store/store.js';
 import { createScriptedBroker, type ScriptedBroker } from '../../support/scripted-broker.js';
+import { createDocumented, type OpenApi } from './documented.js';
 
 export interface Observed {
   readonly accepted: string[];
@@ -46,6 +48,7 @@ export interface Served {
   readonly broker: ScriptedBroker;
   readonly observed: Observed;
   readonly logged: () => string;
+  /** Fails when the answer is not as the OpenAPI document says. */
   ask(ask: Ask): Promise<Reply>;
   /** `POST /v1/jobs` with a value as JSON. */
   submit(job: unknown, headers?: Record<string, string>): Promise<Reply>;
@@ -69,6 +72,17 @@ export const jobTypes: JobTypes = {
     return type === 'mail.send' && !isMail ? "the payload must have 'to' at ''" : undefined;
   },
 };
+
+/** As a document describes this server. */
+export const documented = createDocumented(
+  createDocument(
+    [
+      { type: 'echo', queue: 'default', payload: {} },
+      { type: 'mail.send', queue: 'mail', payload: { type: 'object', required: ['to'] } },
+    ],
+    true,
+  ) as unknown as OpenApi,
+);
 
 export function apiKey(name: string, secret: string, scopes: readonly Scope[]): ApiKey {
   return { name, scopes, sha256: createHash('sha256').update(secret).digest() };
@@ -178,6 +192,7 @@ async function send(url: string, { method = 'POST', path = '/v1/jobs', headers, 
       ...(body === undefined ? {} : { body: body as string }),
     });
     const text = await reply.body.text();
+    documented.expectAnswer(method, path, { status: reply.statusCode, headers: reply.headers, text });
     return { status: reply.statusCode, headers: reply.headers, text, json: () => JSON.parse(text) };
   } finally {
     await dispatcher.destroy();
