@@ -163,6 +163,7 @@ function Search({
           onChange={(event) => narrowed({ state: event.currentTarget.value })}
         >
           <option value="">any</option>
+          {/* Each with its value: this Preact gives an empty one to an option that has none. */}
           {states.map((state) => (
             <option key={state} value={state}>
               {state}
