@@ -113,8 +113,9 @@ function addRedrive(dead: Command, kind: RedriveView['kind']): Command {
 
 async function listDead(options: ListOptions): Promise<void> {
   const { group, type, queue, limit, cursor } = options;
-  const search = { ...(group && { group }), ...(type && { type }), ...(queue && { queue }) };
-  const page = await withServer(options, ({ client }) => client.deadLetters.page(search, { limit, cursor }));
+  const page = await withServer(options, ({ client }) =>
+    client.deadLetters.page({ group, type, queue }, { limit, cursor }),
+  );
   if (options.json) {
     process.stdout.write(`${JSON.stringify(page)}\n`);
     return;

@@ -3,8 +3,17 @@ import { type Command, Option } from 'commander';
 import type { JobSummary } from '../api/contract.js';
 import { type State, states } from '../job/state.js';
 import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
+import type { Style } from './colour.js';
 import { withServer } from './server.js';
+import { type Column, linesOfTable } from './table.js';
 import { oneLine } from './terminal.js';
+
+const stateStyles: Readonly<Partial<Record<State, Style>>> = {
+  active: 'cyan',
+  retrying: 'yellow',
+  succeeded: 'green',
+  dead: 'red',
+};
 
 interface JobsOptions extends ClientOptions {
   readonly state?: State;
@@ -40,13 +49,15 @@ Examples:
 
 async function jobs({ limit, cursor: from, ...options }: JobsOptions): Promise<void> {
   const { state, type, queue } = options;
-  const filter = { ...(state && { state }), ...(type && { type }), ...(queue && { queue }) };
   let cursor = from;
   let left = limit;
   let isFirst = true;
   await withServer(options, async ({ client }) => {
     do {
-      const page = await client.jobPage(filter, { limit: Math.min(left, MOST_PER_PAGE), cursor });
+      const page = await client.jobPage(
+        { state, type, queue },
+        { limit: Math.min(left, MOST_PER_PAGE), cursor },
+      );
       print(page.jobs, options.json, isFirst);
       isFirst = false;
       left -= page.jobs.length;
@@ -56,25 +67,21 @@ async function jobs({ limit, cursor: from, ...options }: JobsOptions): Promise<v
   if (cursor !== undefined) process.stderr.write(`sluice: there are more: --cursor ${oneLine(cursor)}\n`);
 }
 
-const columns: readonly { readonly title: string; readonly width: number; of(row: JobSummary): unknown }[] = [
-  { title: 'ID', width: 36, of: ({ id }) => id },
-  { title: 'STATE', width: 9, of: ({ state }) => state },
-  { title: 'TYPE', width: 16, of: ({ type }) => type },
-  { title: 'QUEUE', width: 12, of: ({ queue }) => queue },
-  { title: 'RUN', width: 5, of: ({ run, attempt }) => `${run}.${attempt}` },
-  { title: 'ACCEPTED', width: 24, of: ({ acceptedAt }) => acceptedAt },
-  { title: 'ERROR', width: 0, of: ({ error }) => error?.message ?? '' },
+/** Of a width that the pages after the first keep to. */
+const columns: readonly Column<JobSummary>[] = [
+  { title: 'ID', leastWidth: 36, of: ({ id }) => id },
+  { title: 'STATE', leastWidth: 9, of: ({ state }) => state, style: ({ state }) => stateStyles[state] },
+  { title: 'TYPE', leastWidth: 16, of: ({ type }) => type },
+  { title: 'QUEUE', leastWidth: 12, of: ({ queue }) => queue },
+  { title: 'RUN', leastWidth: 5, of: ({ run, attempt }) => `${run}.${attempt}` },
+  { title: 'ACCEPTED', leastWidth: 24, of: ({ acceptedAt }) => acceptedAt },
+  { title: 'ERROR', of: ({ error }) => error?.message ?? '' },
 ];
 
 function print(rows: readonly JobSummary[], isJson: true | undefined, isFirst: boolean): void {
-  const lines = isJson
-    ? rows.map((row) => JSON.stringify(row))
-    : rows.map((row) => lineOf(columns.map((column) => String(column.of(row)))));
-  const head = isFirst && !isJson ? [lineOf(columns.map(({ title }) => title))] : [];
-  const text = [...head, ...lines].map((line) => `${line}\n`).join('');
-  if (text !== '') process.stdout.write(text);
-}
-
-function lineOf(cells: readonly string[]): string {
-  return oneLine(cells.map((cell, index) => oneLine(cell).padEnd(columns[index]?.width ?? 0)).join(' '));
+  const [head, ...table] = isJson
+    ? ['', ...rows.map((row) => JSON.stringify(row))]
+    : linesOfTable(columns, rows, process.stdout);
+  const lines = isFirst && !isJson ? [head, ...table] : table;
+  if (lines.length > 0) process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }

@@ -1,6 +1,7 @@
 /** Looks at the queues again and again, through outages of the server. */
 import type { QueueView } from '../api/queues.js';
-import { type Queues, SluiceConnectionError, SluiceHttpError } from '../client/client.js';
+import { SluiceConnectionError, SluiceHttpError } from '../client/errors.js';
+import type { Queues } from '../client/queues.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 
 export interface Look {

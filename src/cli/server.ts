@@ -1,7 +1,9 @@
 /** The server that a command talks to, and every way it can say no as one clear line. */
 import { validate as isUuid } from 'uuid';
-import { type Client, createClientOver, SluiceConnectionError, SluiceHttpError } from '../client/client.js';
-import { type Answer, createRequests, type Requests } from '../client/requests.js';
+import type { Answer } from '../client/answers.js';
+import { SluiceConnectionError, SluiceHttpError } from '../client/errors.js';
+import { createRequests, type Requests } from '../client/requests.js';
+import { type Client, clientOver } from '../client/surface.js';
 import type { ClientConfig } from '../config.js';
 import { type ClientOptions, clientOf } from './client-options.js';
 import { CommandFailed, oneLine } from './terminal.js';
@@ -20,7 +22,7 @@ export function connect({ url, apiKey }: ClientConfig, requestTimeoutMs = ANSWER
   // A person at a terminal decides by himself whether to try again.
   const retry = { attempts: 1 };
   const requests = createRequests({ url, retry, requestTimeoutMs, apiKey: apiKey?.reveal() });
-  return { url, requests, client: createClientOver(requests) };
+  return { url, requests, client: clientOver(requests) };
 }
 
 /**

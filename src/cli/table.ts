@@ -7,8 +7,9 @@ export interface Column<Row> {
   of(row: Row): string | number;
   /** Default left. */
   readonly align?: 'left' | 'right';
+  readonly leastWidth?: number;
   /** On a terminal. */
-  style?(row: Row): Style | false;
+  style?(row: Row): Style | false | undefined;
 }
 
 /** As wide as what is in them; the last one is not padded. Text from elsewhere cannot steer the terminal. */
@@ -30,8 +31,8 @@ export function linesOfTable<Row>(
 ): string[] {
   const paint = painterOf(stream);
   const texts = rows.map((row) => columns.map((column) => oneLine(String(column.of(row)))));
-  const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...texts.map((line) => line[index]?.length ?? 0)),
+  const widths = columns.map(({ title, leastWidth = 0 }, index) =>
+    Math.max(leastWidth, title.length, ...texts.map((line) => line[index]?.length ?? 0)),
   );
   const padded = (text: string, index: number): string => {
     if (columns[index]?.align === 'right') return text.padStart(widths[index] ?? 0);

@@ -27,7 +27,7 @@ function sumsOf(views: readonly QueueView[]): string {
   const sum = (of: (view: QueueView) => number): number => views.reduce((so, view) => so + of(view), 0);
   const perSecond = (of: (view: QueueView) => number): string => sum(of).toFixed(1);
   const parts = [
-    `${views.length} queues`,
+    `${views.length} ${views.length === 1 ? 'queue' : 'queues'}`,
     `${sum(({ depth }) => depth.total)} waiting`,
     `${sum(({ scheduled }) => scheduled)} later`,
     `${sum(({ active }) => active)} active`,

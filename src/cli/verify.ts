@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AuditReport, Finding } from '../api/audit.js';
 import { systemClock as clock, sleep } from '../runtime/clock.js';
 import { addClientOptions, type ClientOptions, wholeNumberOption } from './client-options.js';
+import { type Painter, painterOf } from './colour.js';
 import { withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 
@@ -46,7 +47,9 @@ async function verify(options: VerifyOptions): Promise<void> {
       await sleep(clock, AGAIN_MS);
     }
   });
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
+  process.stdout.write(
+    options.json ? `${JSON.stringify(report)}\n` : textOf(report, painterOf(process.stdout)),
+  );
   if (report.verdict === 'fault') throw new CommandFailed(conclusionOf(report), 1);
 }
 
@@ -62,7 +65,9 @@ const verdicts: Readonly<Record<AuditReport['verdict'], string>> = {
   fault: 'FAULT',
 };
 
-export function textOf(report: AuditReport): string {
+const verdictStyles = { clean: 'green', open: 'yellow', fault: 'red' } as const;
+
+function textOf(report: AuditReport, paint: Painter): string {
   const { accepted, states, broker, open, unaccounted, difference, proof } = report;
   const jobs = Object.entries(states).map(
     ([state, { rows, deleted }]) =>
@@ -90,9 +95,9 @@ export function textOf(report: AuditReport): string {
       ({ source, role, host, lastSeenAt }) => `  ${role} ${source} on ${host}, last seen ${lastSeenAt}`,
     ),
     ...report.edited.map(({ id, state, expected }) => `  ${id} is ${state}, was recorded as ${expected}`),
-    verdicts[report.verdict],
-  ];
-  return `${lines.map((line) => line.slice(0, line.length - line.trimStart().length) + oneLine(line)).join('\n')}\n`;
+  ].map((line) => line.slice(0, line.length - line.trimStart().length) + oneLine(line));
+  const verdict = paint(verdictStyles[report.verdict], verdicts[report.verdict]);
+  return `${[...lines, verdict].join('\n')}\n`;
 }
 
 function findingLines({ code, severity, count, detail, ids }: Finding): string[] {

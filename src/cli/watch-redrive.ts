@@ -1,6 +1,6 @@
 /** Watches a replay or discard until it ends. It runs on the server: whoever stops watching does not stop it. */
 import type { RedriveView } from '../api/dead-letters.js';
-import type { Client } from '../client/client.js';
+import type { Client } from '../client/surface.js';
 import { createProgress } from './progress.js';
 import { lineOf } from './server.js';
 import { CommandFailed } from './terminal.js';

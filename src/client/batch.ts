@@ -7,7 +7,6 @@ import { SluiceHttpError } from './errors.js';
 import type { JobOptions } from './jobs.js';
 import { createKey } from './key.js';
 import type { CallOptions, Requests } from './requests.js';
-import { pause } from './time.js';
 
 /** One job of a batch. */
 export interface BatchItem<Type extends string = string, Payload = unknown> extends JobOptions {
@@ -98,7 +97,7 @@ async function settle(
     const { refused, unread } = judge(pending, books, verdicts);
     const delayMs = refused.length === 0 ? 0 : isLast ? undefined : requests.delayMs(attempt++, options);
     pending = delayMs === undefined ? unread : [...refused, ...unread];
-    if (delayMs !== undefined && delayMs > 0) await pause(delayMs, options.signal);
+    if (delayMs !== undefined && delayMs > 0) await requests.surroundings.pause(delayMs, options.signal);
   }
   return chunk.map(({ index }) => ({ index, ...(verdicts.get(index) as Verdict) }));
 }

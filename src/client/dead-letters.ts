@@ -10,10 +10,14 @@ import type {
 } from '../api/dead-letters.js';
 import { MOST_PER_PAGE, type PageOptions, pagesOf } from './pages.js';
 import type { CallOptions, Requests } from './requests.js';
-import { pause } from './time.js';
 
 /** Narrows a look; each field that is there must fit. */
-export type DeadLetterSearch = Pick<DeadLetterFilter, 'group' | 'type' | 'queue'>;
+export interface DeadLetterSearch {
+  /** Error fingerprint. */
+  readonly group?: string | undefined;
+  readonly type?: string | undefined;
+  readonly queue?: string | undefined;
+}
 
 export interface RedriveOptions extends CallOptions {
   /** Only count what matches. */
@@ -82,7 +86,7 @@ export interface DeadLetters {
 const path = '/v1/dead-letters';
 const WATCH_EVERY_MS = 500;
 
-export function createDeadLetters({ ask }: Requests): DeadLetters {
+export function createDeadLetters({ ask, surroundings }: Requests): DeadLetters {
   function page(search: DeadLetterSearch = {}, { limit, cursor, ...options }: PageOptions = {}) {
     const { group, type, queue } = search;
     const query = { group, type, queue, limit, cursor };
@@ -124,7 +128,7 @@ export function createDeadLetters({ ask }: Requests): DeadLetters {
         const view = await redrive(ref, options);
         yield view;
         if (view.state !== 'running') return;
-        await pause(everyMs, options.signal);
+        await surroundings.pause(everyMs, options.signal);
       }
     },
     stop: (ref, options) =>

@@ -17,24 +17,27 @@ import { untilEnded, type WaitOptions } from './waiting.js';
 /** How a job is to be run; what is left out its handler says, or the server's settings. */
 export interface JobOptions {
   /** One of the handlers' queues or of `QUEUES`. */
-  readonly queue?: string;
+  readonly queue?: string | undefined;
   /** Default `normal`; `high` goes first, and `low` is never starved. */
-  readonly priority?: 'high' | 'normal' | 'low';
+  readonly priority?: 'high' | 'normal' | 'low' | undefined;
   /** Not before so many ms from now; up to 310 days. Excludes `runAt`. */
-  readonly delayMs?: number;
+  readonly delayMs?: number | undefined;
   /** Not before this time; as text ISO 8601 with an offset. */
-  readonly runAt?: string | Date;
+  readonly runAt?: string | Date | undefined;
   /** Not started after this time: then it goes to the dead letters instead. */
-  readonly expiresAt?: string | Date;
+  readonly expiresAt?: string | Date | undefined;
   /** Attempts, the first included. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /** Time limit of one attempt, in ms. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface SubmitOptions extends JobOptions, CallOptions {
-  /** Your own, so that asking twice makes one job, also after a restart: 1 to 255 visible ASCII characters. Else each call has a new one. */
-  readonly idempotencyKey?: string;
+  /**
+   * Your own, so that asking twice makes one job, also after a restart: 1 to 255 visible ASCII characters. Else each call has a new one. Any
+   * key needs the server's store: while it is away, the submit is refused and sent again.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** The server has the job: it is durable, and will run. */
@@ -69,9 +72,9 @@ export type JobView<Result = unknown, Type extends string = string> =
   | (Seen<Type> & { readonly state: 'scheduled' | 'queued' | 'active' | 'retrying' });
 
 export interface JobFilter {
-  readonly state?: State;
-  readonly type?: string;
-  readonly queue?: string;
+  readonly state?: State | undefined;
+  readonly type?: string | undefined;
+  readonly queue?: string | undefined;
 }
 
 export interface ReplayOptions extends CallOptions {

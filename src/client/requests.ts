@@ -1,7 +1,7 @@
 /** One request and its answer: the address, the key, the time limit, and when it is sent again. */
-import type { Problem } from '../api/contract.js';
+import { type Answer, answerOf, connectionError } from './answers.js';
 import { SluiceConnectionError, SluiceHttpError } from './errors.js';
-import { defaultRetry, type RetryPolicy, retryAfterMs, retryDelayMs } from './retry.js';
+import { defaultRetry, type RetryPolicy, retryDelayMs } from './retry.js';
 import { pause, within } from './time.js';
 
 export interface ConnectionOptions {
@@ -48,12 +48,6 @@ export interface Body {
   readonly content: string | Uint8Array<ArrayBuffer>;
 }
 
-export interface Answer {
-  readonly body: unknown;
-  /** The same as it was written: parsing rounds whole numbers beyond 2^53. */
-  readonly text: string;
-}
-
 export interface Requests {
   /**
    * @throws SluiceHttpError
@@ -65,6 +59,7 @@ export interface Requests {
   /** The waits between attempts, for those who repeat more than one request. */
   delayMs(attempt: number, options: CallOptions): number | undefined;
   readonly requestTimeoutMs: number;
+  readonly surroundings: Surroundings;
 }
 
 /** Time and chance, so that a test can play them. */
@@ -76,21 +71,12 @@ export interface Surroundings {
 
 const real: Surroundings = { pause, random: Math.random, now: Date.now };
 
-/** Errors of Node from before the first byte of the request was written. */
-const neverSent = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-
 /** What a gateway says for a server that has not answered it. */
 const gatewayFaults = new Set([502, 504]);
 
 /** @throws TypeError  the address or the key cannot be used */
-export function createRequests(options: ConnectionOptions, { pause, random, now } = real): Requests {
+export function createRequests(options: ConnectionOptions, surroundings = real): Requests {
+  const { pause, random, now } = surroundings;
   const { fetch = globalThis.fetch.bind(globalThis), requestTimeoutMs = 60_000 } = options;
   const base = baseOf(options.url);
   const authorization = authorizationOf(options.apiKey);
@@ -146,6 +132,7 @@ export function createRequests(options: ConnectionOptions, { pause, random, now 
     ask: async <Known>(call: Call) => (await send(call)).body as Known,
     delayMs: (attempt, { retry }) => retryDelayMs(attempt, policyOf(retry), undefined, random()),
     requestTimeoutMs,
+    surroundings,
   };
 }
 
@@ -166,63 +153,6 @@ function isWorthAnother(error: unknown, { repeat, alsoWaitFor }: Call): boolean 
 
 function retryAfterOf(error: unknown): number | undefined {
   return error instanceof SluiceHttpError ? error.retryAfterMs : undefined;
-}
-
-/** @throws SluiceHttpError */
-function answerOf({ status, headers }: Response, text: string, nowMs: number): Answer {
-  const body = parseObject(text);
-  if (status >= 200 && status < 300 && body !== undefined) return { body, text };
-  const problem: Readonly<Partial<Problem> & Record<string, unknown>> =
-    typeof body?.['code'] === 'string' ? body : {};
-  const { code = 'unexpected_answer', detail, title } = problem;
-  throw new SluiceHttpError({
-    status,
-    code,
-    detail: String(detail ?? title ?? strangeness(status, headers.get('location'))),
-    retryAfterMs: retryAfterMs(headers.get('retry-after'), nowMs),
-    problem,
-    isOutcomeUnknown: isOutcomeUnknown(status, problem),
-  });
-}
-
-/** Status 0 is what a browser shows of a redirect. */
-function strangeness(status: number, location: string | null): string {
-  if (status === 0 || (status >= 300 && status < 400))
-    return `the address is another one: set the url to ${location ?? 'where it leads'}`;
-  return 'this is not how a Sluice server answers: is the url right?';
-}
-
-/** A 503 is a definite no unless it says otherwise; any other 5xx, of the server or a gateway, tells nothing of what was done. */
-function isOutcomeUnknown(status: number, problem: Readonly<Record<string, unknown>>): boolean {
-  if (status !== 503) return status >= 500 || (status >= 200 && status < 300);
-  const errors: readonly unknown[] = Array.isArray(problem['errors']) ? problem['errors'] : [];
-  return typeof problem['id'] === 'string' || [problem, ...errors].some(saysUnknown);
-}
-
-function saysUnknown(problem: unknown): boolean {
-  return /^outcome unknown/i.test(String((problem as { readonly detail?: unknown } | null)?.detail));
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Readonly<Record<string, unknown>>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `fetch` says "fetch failed", and why in its cause. */
-function connectionError(base: string, error: unknown, doubt: string): SluiceConnectionError {
-  const reason: unknown = error instanceof Error ? (error.cause ?? error) : error;
-  const code = String((reason as { readonly code?: unknown } | null)?.code ?? '');
-  const why = reason instanceof Error ? reason.message || code : String(reason);
-  return neverSent.has(code)
-    ? new SluiceConnectionError('unreachable', `cannot reach ${base}: ${why || code}`, { cause: error })
-    : new SluiceConnectionError('no_answer', `the connection to ${base} failed: ${why}${doubt}`, {
-        cause: error,
-      });
 }
 
 /** Without a slash at the end. */

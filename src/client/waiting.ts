@@ -1,9 +1,10 @@
 /** Waiting for the end of a job: one long question after the other. */
 import type { JobAnswer } from '../api/contract.js';
 import type { State } from '../job/state.js';
+import type { Answer } from './answers.js';
 import { SluiceWaitTimeout } from './errors.js';
-import type { Answer, CallOptions, Requests } from './requests.js';
-import { pause, within } from './time.js';
+import type { CallOptions, Requests } from './requests.js';
+import { within } from './time.js';
 
 export interface WaitOptions extends CallOptions {
   /** How long to wait for the end, in ms; for ever when it is left out. */
@@ -35,10 +36,11 @@ export function untilEnded(
 ): Promise<Answer> {
   let seen: JobAnswer | undefined;
   const late = (): Error => new SluiceWaitTimeout(timeoutMs, seen);
-  const untilMs = Date.now() + timeoutMs;
+  const { now, pause } = requests.surroundings;
+  const untilMs = now() + timeoutMs;
   return within(timeoutMs, late, signal, async (either) => {
     for (;;) {
-      const askedAtMs = Date.now();
+      const askedAtMs = now();
       const seconds = Math.max(1, Math.min(WAIT_S, Math.floor((untilMs - askedAtMs) / 1000)));
       const answer = await requests.send({
         method: 'GET',
@@ -53,7 +55,7 @@ export function untilEnded(
       });
       seen = answer.body as JobAnswer;
       if (ended[seen.state]) return answer;
-      if (Date.now() - askedAtMs < EARLY_MS) await pause(EARLY_MS, either);
+      if (now() - askedAtMs < EARLY_MS) await pause(EARLY_MS, either);
     }
   });
 }

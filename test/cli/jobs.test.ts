@@ -88,7 +88,7 @@ describe('the commands that read and cancel jobs', () => {
     const table = await sluice(['jobs', ...filters, '--limit', '250', '--url', server.url]);
     const [head, first, ...rest] = table.stdout.trimEnd().split('\n');
     expect(head).to.match(/^ID +STATE +TYPE +QUEUE +RUN +ACCEPTED +ERROR$/);
-    expect(first).to.match(new RegExp(`^${id} active +echo +default +1\\.2 +2026-\\S+ no$`));
+    expect(first).to.match(new RegExp(`^${id} +active +echo +default +1\\.2 +2026-\\S+ +no$`));
     expect(rest).to.have.length(249);
     expect(table.stderr).to.equal('sluice: there are more: --cursor c 1\n');
     const query = 'state=active&type=echo&queue=default';

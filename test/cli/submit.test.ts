@@ -8,7 +8,19 @@ const accepted: Reply = { status: 202, body: { id, type: 'echo', queue: 'default
 
 describe('the command line', () => {
   it('has help with an example for each command, and the version of the package', async () => {
-    const names = ['start', 'serve', 'work', 'record', 'submit', 'batch', 'job', 'jobs', 'cancel'];
+    const clients = [
+      'submit',
+      'batch',
+      'job',
+      'jobs',
+      'cancel',
+      'queues',
+      'pause',
+      'resume',
+      'top',
+      'verify',
+    ];
+    const names = ['start', 'serve', 'work', 'record', 'move', ...clients];
     const [version, top, ...each] = await Promise.all([
       sluice(['--version']),
       sluice(['--help']),

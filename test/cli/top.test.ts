@@ -94,7 +94,7 @@ describe('sluice top on a terminal', () => {
     expect(text.split('\u001b[?1049')).to.have.length(3);
     expect(text).to.include('\u001b[?25h');
     // What was seen last stays.
-    expect(plain(left)).to.match(/^sluice top.*\n1 queues.*\n\nQUEUE.*\nmail .*\n$/);
+    expect(plain(left)).to.match(/^sluice top.*\n1 queue.*\n\nQUEUE.*\nmail .*\n$/);
     // Dead jobs are red.
     expect(text).to.include('\u001b[31m   6\u001b[39m');
   });
@@ -171,7 +171,7 @@ describe('sluice top as a process', () => {
     const ended = await sluice(['top', '--url', server.url]);
     expect([ended.code, ended.stderr, server.seen.length]).to.deep.equal([0, '', 1]);
     expect(ended.stdout).to.match(
-      /^sluice top .*\n1 queues, 321 waiting.*\n\nQUEUE +HIGH .*\nmail +1 +20 +300 .*\n$/,
+      /^sluice top .*\n1 queue, 321 waiting.*\n\nQUEUE +HIGH .*\nmail +1 +20 +300 .*\n$/,
     );
     expect(ended.stdout).to.not.include('\u001b');
   });
