@@ -1,7 +1,8 @@
 /** How the page talks to the server it came from: by the typed client, with the key of this tab, and knowing when nobody answers. */
-import { createClientOver } from '../client/client.js';
+import type { Answer } from '../client/answers.js';
 import { SluiceConnectionError, SluiceHttpError } from '../client/errors.js';
-import { type Answer, type Call, createRequests, type Requests } from '../client/requests.js';
+import { type Call, createRequests, type Requests } from '../client/requests.js';
+import { clientOver } from '../client/surface.js';
 import { createCell } from './cell.js';
 
 const KEY = 'sluice-key';
@@ -46,7 +47,7 @@ export async function send(call: Call): Promise<Answer> {
   }
 }
 
-export const client = createClientOver({
+export const client = clientOver({
   ...requests,
   send,
   ask: async <Known>(call: Call) => (await send(call)).body as Known,
