@@ -18,6 +18,7 @@ import { createRegistry, type RegisteredHandler, type Registry } from './handler
 import { createAcceptedEvents } from './http/accepted.js';
 import { createHttp } from './http/app.js';
 import { createDocs } from './http/docs.js';
+import { createPage } from './http/page.js';
 import { createJobLog, type JobLog } from './observe/job-log.js';
 import { embeddedMessaging, rabbitmqMessaging } from './observe/messaging.js';
 import { createMetrics, type Handled } from './observe/metrics.js';
@@ -126,7 +127,7 @@ export async function assemble(
             publishWindow: config.publishWindow,
             idempotency: { keys: store.idempotency, ttlMs: config.idempotencyTtlMs },
           },
-          statics: [createDocs(documentedTypes(registry), config.apiKeys.length > 0)],
+          statics: [createPage(), createDocs(documentedTypes(registry), config.apiKeys.length > 0)],
         }
       : {}),
     ...desks?.routes,

@@ -10,7 +10,7 @@ function readSources(): Sources {
   const sources = new Map<string, string>();
   for (const top of ['src', 'workers', 'deploy', 'test']) {
     for (const path of readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })) {
-      if (path.endsWith('.ts'))
+      if (/\.tsx?$/.test(path))
         sources.set(`${top}/${path.replaceAll('\\', '/')}`, readFileSync(join(root, top, path), 'utf8'));
     }
   }
@@ -92,6 +92,7 @@ describe('the check of the architecture', () => {
     ],
     ['a client that loads a package', 'src/client/key.ts', "import { v4 } from 'uuid';"],
     ['a client that loads a part of Node', 'src/client/key.ts', "import { randomUUID } from 'node:crypto';"],
+    ['a page that knows the server', 'src/page/app.tsx', "import { x } from '../http/app.js';"],
     ['a handler that knows the broker', 'workers/echo.ts', "import { x } from '../src/broker/broker.js';"],
     [
       'a handler that knows the job model',
@@ -139,6 +140,14 @@ describe('the check of the architecture', () => {
     expect(faults).to.deep.equal([
       'import cycle: src/job/a.ts -> src/job/b.ts -> src/job/c.ts -> src/job/a.ts',
     ]);
+  });
+
+  it('follows imports into files with JSX', () => {
+    const faults = faultsOf({
+      'src/page/app.tsx': "import { b } from './job.js';",
+      'src/page/job.tsx': "import { a } from './app.js';",
+    });
+    expect(faults).to.deep.equal(['import cycle: src/page/app.tsx -> src/page/job.tsx -> src/page/app.tsx']);
   });
 
   it('takes what a comment says for no import and no read of the environment', () => {

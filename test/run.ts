@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { findChromium } from './support/chromium.js';
 import { createGuard } from './support/guard.js';
+import { installChromium } from './support/install-chromium.js';
 import { installPostgres } from './support/install-postgres.js';
 import { installPrometheus } from './support/install-prometheus.js';
 import { installRabbitmq } from './support/install-rabbitmq.js';
@@ -42,6 +44,7 @@ async function main(): Promise<number> {
   if (!amqpUrl && findRabbitmq() === undefined && !installRabbitmq()) return 1;
   if (!databaseUrl && findPostgres() === undefined && !installPostgres()) return 1;
   if (!hasPrometheus() && !installPrometheus()) return 1;
+  if (findChromium() === undefined && !installChromium()) return 1;
   process.env['TMPDIR'] ??= makeRamFolder() ?? tmpdir();
   // One broker and one database server for all tests that do them no harm; they start while the product is built.
   const starting = Promise.all([amqpUrl ? undefined : startNode(), databaseUrl ? undefined : startShared()]);

@@ -1,9 +1,9 @@
 /** `sluice job`: what became of one job. */
 import type { Command } from 'commander';
+import { membersOf } from '../api/json-members.js';
 import { pathOfJob } from '../client/jobs.js';
 import { untilEnded } from '../client/waiting.js';
 import { addClientOptions, type ClientOptions } from './client-options.js';
-import { membersOf } from './json-members.js';
 import { idOf, withServer } from './server.js';
 import { CommandFailed, oneLine } from './terminal.js';
 

@@ -112,16 +112,16 @@ export function createHttp(options: HttpOptions): Http {
     desk && recent
       ? addDeskRoutes(router, scoped, { ...desk, recent, log, clock, bodyMs: timeouts.bodyMs })
       : undefined;
-  const openPaths = [...opsPaths, ...statics.flatMap(({ paths }) => paths)];
   const labels: RouteLabels = {
-    paths: new Set([
-      ...openPaths,
-      ...(routes || deskRoutes ? [jobsPath] : []),
-      ...(routes ? [batchPath] : []),
+    paths: new Map([
+      ...[...opsPaths, ...(routes || deskRoutes ? [jobsPath] : []), ...(routes ? [batchPath] : [])].map(
+        (path) => [path, path] as const,
+      ),
+      ...statics.flatMap(({ labels }) => [...labels]),
     ]),
     patterns: deskRoutes?.labels ?? [],
   };
-  const openRoutes = new Set<string>(openPaths);
+  const openRoutes = new Set<string>([...opsPaths, ...statics.flatMap(({ labels }) => [...labels.values()])]);
 
   const app = new Koa<RequestState>();
   // The onion, from the outside in.

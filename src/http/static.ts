@@ -12,7 +12,8 @@ export type StaticFile = { readonly type: string } & (
 );
 
 export interface Static {
-  readonly paths: readonly string[];
+  /** Path to the route that its requests are counted as. */
+  readonly labels: ReadonlyMap<string, string>;
   /** `GET` and `HEAD`; the router refuses other methods. */
   addTo(router: Router<RequestState>): void;
 }
@@ -25,8 +26,13 @@ interface Kept {
 /**
  * @param files  by path; `type` is the media type with its charset
  * @param policy  `Content-Security-Policy` of all of them. It need not forbid framing or guessing of types: that is said here
+ * @param label  the route as which all of them are counted; without it each is its own
  */
-export function createStatic(files: Readonly<Record<string, StaticFile>>, policy: string): Static {
+export function createStatic(
+  files: Readonly<Record<string, StaticFile>>,
+  policy: string,
+  label?: string,
+): Static {
   const shared = {
     'Content-Security-Policy': `${policy}; frame-ancestors 'none'`,
     'X-Content-Type-Options': 'nosniff',
@@ -51,7 +57,7 @@ export function createStatic(files: Readonly<Record<string, StaticFile>>, policy
   }
 
   return {
-    paths: Object.keys(files),
+    labels: new Map(Object.keys(files).map((path) => [path, label ?? path])),
     addTo(router) {
       for (const [path, file] of Object.entries(files)) router.get(path, routeOf(file));
     },

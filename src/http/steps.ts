@@ -12,8 +12,8 @@ const CLIENT_GONE = 499;
 
 /** The routes as labels, a closed set. */
 export interface RouteLabels {
-  /** Those without a parameter, which are their own labels. */
-  readonly paths: ReadonlySet<string>;
+  /** Of those without a parameter. */
+  readonly paths: ReadonlyMap<string, string>;
   /** Those with one. */
   readonly patterns: readonly { readonly pattern: RegExp; readonly label: string }[];
 }
@@ -38,8 +38,7 @@ export function trace(routes: RouteLabels, observer: HttpObserver, spans: HttpSp
 function routeOf({ paths, patterns }: RouteLabels, url: string): string {
   const query = url.indexOf('?');
   const path = query < 0 ? url : url.slice(0, query);
-  if (paths.has(path)) return path;
-  return patterns.find(({ pattern }) => pattern.test(path))?.label ?? 'other';
+  return paths.get(path) ?? patterns.find(({ pattern }) => pattern.test(path))?.label ?? 'other';
 }
 
 /** Answers whatever was thrown further in as problem+json, and logs what we did not foresee. */

@@ -32,6 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: below.policy,
   config: [...below.policy, 'api'],
   client: ['api', 'job'],
+  page: ['api', 'client'],
   broker: below.contract,
   store: below.contract,
   events: below.ports,
@@ -60,7 +61,11 @@ const longestFile = 400;
 /** @returns one sentence per fault, naming the file; empty when all is well */
 export function faultsOfArchitecture(sources: Sources): string[] {
   const imports = new Map<string, readonly string[]>();
-  for (const [file, text] of sources) imports.set(file, importsOf(file, text));
+  for (const [file, text] of sources)
+    imports.set(
+      file,
+      importsOf(file, text).map((target) => (sources.has(`${target}x`) ? `${target}x` : target)),
+    );
   const faults: string[] = [];
   for (const [file, text] of sources) {
     const lines = text.split('\n').length - 1;
@@ -123,7 +128,7 @@ function partOf(path: string): string {
 }
 
 function isOurs(target: string): boolean {
-  return target.endsWith('.ts');
+  return /\.tsx?$/.test(target);
 }
 
 /**

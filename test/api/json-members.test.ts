@@ -1,7 +1,7 @@
 /** The members of an object as they are written. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { membersOf } from '../../src/cli/json-members.js';
+import { membersOf } from '../../src/api/json-members.js';
 
 describe('the members of a JSON object', () => {
   it('are the texts of their values, whatever these hold', () => {
