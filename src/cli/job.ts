@@ -30,7 +30,7 @@ Examples:
 async function job(id: string, options: JobOptions): Promise<void> {
   const path = pathOfJob(idOf(id));
   const { body, text } = await withServer(options, ({ requests }) =>
-    options.wait ? untilEnded(requests, path) : requests.send({ method: 'GET', path, repeat: 'always' }),
+    options.wait ? untilEnded(requests, path, 1) : requests.send({ method: 'GET', path, repeat: 'always' }),
   );
   const answer = body as Readonly<Record<string, unknown>>;
   process.stdout.write(`${options.json ? text : linesOf(answer, text).join('\n')}\n`);

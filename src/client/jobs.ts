@@ -46,7 +46,7 @@ export interface Submitted<Type extends string = string> extends Accepted {
 }
 
 /** A job by its id, or whatever carries it: what `submit` gave, or a row of `jobs`. */
-export type JobRef = string | { readonly id: string };
+export type JobRef = string | { readonly id: string; readonly run?: number };
 
 type Seen<Type> = Omit<JobAnswer, 'type' | 'state' | 'result' | 'resultTruncated' | 'resultBytes'> & {
   readonly type: Type;
@@ -98,7 +98,8 @@ export function createJobs(requests: Requests): Jobs {
   const { ask } = requests;
 
   async function wait(job: JobRef, options?: WaitOptions): Promise<JobAnswer> {
-    return (await untilEnded(requests, pathOfJob(job), options)).body as JobAnswer;
+    const run = typeof job === 'string' ? 1 : (job.run ?? 1);
+    return (await untilEnded(requests, pathOfJob(job), run, options)).body as JobAnswer;
   }
 
   function jobPage(filter: JobFilter = {}, { limit, cursor, ...options }: PageOptions = {}) {

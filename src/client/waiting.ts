@@ -28,10 +28,15 @@ export const ended: Readonly<Record<State, boolean>> = {
   discarded: true,
 };
 
-/** The answer of `GET /v1/jobs/:id` once the job has ended. @throws SluiceWaitTimeout */
+/**
+ * The answer of `GET /v1/jobs/:id` once the job has ended.
+ * @param run  or a later one: just after a replay the end of the run before it may still be shown
+ * @throws SluiceWaitTimeout
+ */
 export function untilEnded(
   requests: Requests,
   path: string,
+  run: number,
   { timeoutMs = Number.POSITIVE_INFINITY, signal, retry }: WaitOptions = {},
 ): Promise<Answer> {
   let seen: JobAnswer | undefined;
@@ -54,7 +59,7 @@ export function untilEnded(
         retry,
       });
       seen = answer.body as JobAnswer;
-      if (ended[seen.state]) return answer;
+      if (ended[seen.state] && seen.run >= run) return answer;
       if (now() - askedAtMs < EARLY_MS) await pause(EARLY_MS, either);
     }
   });

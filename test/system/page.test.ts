@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { request } from 'undici';
+import { createClient, type JobSummary } from '../../src/client/client.js';
 import { startChromium } from '../support/chromium.js';
 import { freePort } from '../support/free-port.js';
 import { type Sink, startSink } from '../support/sink.js';
@@ -108,6 +109,24 @@ describe('the page', () => {
     await page.getByRole('heading', { name: 'http.push succeeded' }).waitFor();
     await page.getByText('"status": 204').waitFor();
     expect(page.url()).to.match(/#\/jobs\/[0-9a-f-]{36}$/);
+  });
+
+  it('has the same way for programs: the client alone', async () => {
+    const client = createClient({ url });
+    const job = await client.submit('http.push', { url: `${sink.url}/wrong`, body: { order: 7 } });
+    await ended(job.id);
+    const { groups } = await client.deadLetters.groups({ type: 'http.push' });
+    const group = groups.find(({ example }) => example.id === job.id)?.group;
+    expect(group, JSON.stringify(groups)).to.be.a('string');
+    const dead: JobSummary[] = [];
+    for await (const one of client.deadLetters.list({ group })) dead.push(one);
+    expect(dead.map(({ id, state }) => [id, state])).to.deep.equal([[job.id, 'dead']]);
+
+    const { payload } = await client.job(job);
+    const mended = { ...(payload as object), url: `${sink.url}/orders` };
+    const replayed = await client.replay(job, { payload: mended });
+    expect(await client.result(replayed)).to.deep.equal({ status: 204 });
+    expect(await client.job(job)).to.include({ state: 'succeeded', run: 2 });
   });
 
   it('is used by keyboard alone', async () => {
