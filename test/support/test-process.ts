@@ -18,6 +18,11 @@ export interface Done {
   readonly counts: Counts;
 }
 
+/** Said when nothing is left open after the last file: what its threads take to end is no fault of a test. */
+export interface Ended {
+  readonly hasEnded: true;
+}
+
 /** Said when the process is still there LATE_MS after its last file: the kinds of what keeps it alive. */
 export interface StillOpen {
   readonly stillOpen: readonly string[];
@@ -43,17 +48,18 @@ async function run(file: string): Promise<Counts> {
   mocha.addFile(file);
   await mocha.loadFilesAsync();
   return new Promise((resolve) => {
-    const { stats } = mocha.run(() =>
+    const { stats } = mocha.run(() => {
+      mocha.dispose(); // Else each file would leave its listeners on the process.
       resolve({
         passed: stats?.passes ?? 0,
         failed: stats?.failures ?? 0,
         skipped: stats?.pending ?? 0,
-      }),
-    );
+      });
+    });
   });
 }
 
-function say(message: Done | StillOpen): void {
+function say(message: Done | Ended | StillOpen): void {
   process.send?.(message);
 }
 
@@ -61,6 +67,7 @@ function end(): void {
   process.channel?.unref();
   const late = setTimeout(() => say({ stillOpen: process.getActiveResourcesInfo() }), LATE_MS);
   late.unref();
+  process.once('beforeExit', () => say({ hasEnded: true }));
 }
 
 process.on('message', ({ file }: Task) => {
