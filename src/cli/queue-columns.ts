@@ -1,5 +1,6 @@
 /** How a queue is shown in a table, by `queues` and by `top`. */
 import type { QueueView } from '../api/queues.js';
+import { lanes } from '../job/job.js';
 import { durationOf } from './duration.js';
 import type { Column } from './table.js';
 
@@ -13,7 +14,7 @@ export const waitingColumn: Column<QueueView> = {
   of: ({ depth }) => depth.total,
 };
 
-export const laneColumns: readonly Column<QueueView>[] = (['high', 'normal', 'low'] as const).map((lane) => ({
+export const laneColumns: readonly Column<QueueView>[] = lanes.map((lane) => ({
   title: lane.toUpperCase(),
   align: 'right',
   of: ({ depth }) => depth[lane],

@@ -1,6 +1,7 @@
 /** The newest jobs, narrowed to a state, a type or a queue; and the way to one whose id is known. */
 import type { JobSummary } from '../api/contract.js';
 import type { QueueView } from '../api/queues.js';
+import { ended } from '../client/waiting.js';
 import { short } from './format.js';
 import { h, type JSX, useEffect, useState } from './lib/preact.js';
 import { Panel, Problem, StateMark, Time } from './parts.js';
@@ -8,16 +9,7 @@ import { usePolled } from './poll.js';
 import { go, hrefOf } from './routes.js';
 import { client } from './server.js';
 
-const states = [
-  'scheduled',
-  'queued',
-  'active',
-  'retrying',
-  'succeeded',
-  'dead',
-  'cancelled',
-  'discarded',
-] as const satisfies readonly JobSummary['state'][];
+const states = Object.keys(ended) as (keyof typeof ended)[];
 
 const EVERY_MS = 2_000;
 const id = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

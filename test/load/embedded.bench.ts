@@ -2,17 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BATCH, job, type Plan, sendBatches } from './bench-plan.js';
+import { BATCH, type Plan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
-import { runLoad } from './http-load.js';
 import { type Peer, startBullmq } from './peers.js';
 import { end, type RunningRole, startEmbedded } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { median } from './report.js';
 import { completed as completedAt, scrape } from './scrape.js';
-import { startMeter } from './usage.js';
+import { CONNECTIONS, submitFor } from './submit-load.js';
+import { rotated } from './turns.js';
 
-const CONNECTIONS = 64;
 const CONCURRENCY = 100;
 const WARM_UP_S = 2;
 /** Reading how far it is takes from the one who answers. */
@@ -166,12 +165,8 @@ async function benchBoth({ plan, peer, newFolder }: Bench): Promise<void> {
   );
 }
 
-async function load(name: string, { url, process: program }: RunningRole, seconds: number): Promise<Sample> {
-  const body = JSON.stringify(job);
-  const meter = startMeter([program.pid]);
-  const result = await runLoad({ url: `${url}/v1/jobs`, body, connections: CONNECTIONS, seconds });
-  if (result.faults > 0) throw new Error(`${name}: ${result.faults} requests failed`);
-  return { ...result, usage: meter(result.answers) };
+function load(name: string, { url, process }: RunningRole, seconds: number): Promise<Sample> {
+  return submitFor({ name, url, seconds, programs: [process.pid] });
 }
 
 /** Two measures, every other round the second first; what comes after them is last in each. */
@@ -184,8 +179,7 @@ async function inTurns(
   ],
 ): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    const pair = [one, other];
-    for (const measure of round % 2 === 0 ? pair : pair.reverse()) await measure();
+    for (const measure of rotated([one, other], round)) await measure();
     await after(round);
   }
 }

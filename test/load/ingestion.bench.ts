@@ -1,12 +1,11 @@
 /** `POST /v1/jobs` against the same Koa route without a broker, and with a raw confirmed publish. */
 import { freePort } from '../support/free-port.js';
-import { job, laneOf, type RabbitPlan } from './bench-plan.js';
-import { runLoad } from './http-load.js';
+import { laneOf, type RabbitPlan } from './bench-plan.js';
 import { end, startProgram, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
-import { startMeter } from './usage.js';
+import { CONNECTIONS, submitFor } from './submit-load.js';
+import { rotated } from './turns.js';
 
-const CONNECTIONS = 64;
 const WARM_UP_S = 2;
 
 interface Side {
@@ -51,23 +50,15 @@ export async function benchIngestion(plan: RabbitPlan): Promise<Comparison[]> {
   const sides = [ours, withoutBroker, withPublish];
 
   const measure = async (side: Side, forSeconds: number): Promise<Sample> => {
-    const load = {
-      url: `${side.url}/v1/jobs`,
-      body: JSON.stringify(job),
-      connections: CONNECTIONS,
-      seconds: forSeconds,
-    };
-    const meter = startMeter([side.pid]);
-    const result = await runLoad(load);
-    const usage = meter(result.answers);
+    const { name, url, pid } = side;
+    const sample = await submitFor({ name, url, seconds: forSeconds, programs: [pid] });
     if (side.queue !== undefined) await broker.purge(side.queue);
-    if (result.faults > 0) throw new Error(`${side.name}: ${result.faults} requests failed`);
-    return { ...result, usage };
+    return sample;
   };
   try {
     for (const side of sides) await measure(side, WARM_UP_S);
     for (let round = 0; round < rounds; round++) {
-      for (const side of rotate(sides, round)) {
+      for (const side of rotated(sides, round)) {
         const result = await measure(side, seconds);
         side.samples.push(result);
         plan.progress(`ingestion, round ${round + 1}: ${side.name} ${Math.round(result.perSecond)}/s`);
@@ -81,10 +72,4 @@ export async function benchIngestion(plan: RabbitPlan): Promise<Comparison[]> {
     { ...common, reference: 'Koa + router + JSON, no broker', goal: 0.7, theirs: withoutBroker.samples },
     { ...common, reference: 'the same + amqplib, confirmed', goal: 0.85, theirs: withPublish.samples },
   ];
-}
-
-/** A different one goes first in each round, so that what a round does to the machine does not always hit the same. */
-function rotate<Item>(items: readonly Item[], by: number): Item[] {
-  const start = by % items.length;
-  return [...items.slice(start), ...items.slice(0, start)];
 }

@@ -1,13 +1,12 @@
 /** `sluice serve` and `sluice work` on RabbitMQ beside other job queues: BullMQ on Redis, pg-boss on PostgreSQL, each behind the same Koa route. */
-import { BATCH, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
+import { BATCH, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
-import { runLoad } from './http-load.js';
 import { type Peer, startBenchPostgres, startBullmq, startPgBoss } from './peers.js';
 import { end, type RunningRole, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
-import { startMeter } from './usage.js';
+import { CONNECTIONS, submitFor } from './submit-load.js';
+import { rotated } from './turns.js';
 
-const CONNECTIONS = 64;
 const CONCURRENCY = 100;
 const WARM_UP_S = 2;
 
@@ -52,7 +51,13 @@ async function compareSubmit(plan: RabbitPlan, rivals: readonly Rival[]): Promis
   const all = [serve, ...servers];
   const names = ['sluice serve', ...rivals.map(({ peer }) => peer.name)];
   const load = async (at: number, forSeconds: number): Promise<Sample> => {
-    const sample = await loaded(all[at] as RunningRole, names[at] ?? '', forSeconds);
+    const { url, process } = all[at] as RunningRole;
+    const sample = await submitFor({
+      name: names[at] ?? '',
+      url,
+      seconds: forSeconds,
+      programs: [process.pid],
+    });
     await empty[at]?.();
     return sample;
   };
@@ -98,20 +103,9 @@ async function drainTheirs(peer: Peer, batches: number): Promise<Sample> {
   return sample;
 }
 
-async function loaded({ url, process }: RunningRole, name: string, seconds: number): Promise<Sample> {
-  const meter = startMeter([process.pid]);
-  const body = JSON.stringify(job);
-  const result = await runLoad({ url: `${url}/v1/jobs`, body, connections: CONNECTIONS, seconds });
-  if (result.faults > 0) throw new Error(`${name}: ${result.faults} requests failed`);
-  return { ...result, usage: meter(result.answers) };
-}
-
-/** A different one goes first in each round. */
 async function inTurns(plan: RabbitPlan, what: string, sides: readonly Side[]): Promise<void> {
   for (let round = 0; round < plan.rounds; round++) {
-    const first = round % sides.length;
-    for (const { measure, samples } of [...sides.slice(first), ...sides.slice(0, first)])
-      samples.push(await measure());
+    for (const { measure, samples } of rotated(sides, round)) samples.push(await measure());
     const told = sides.map(({ name, samples }) => `${name} ${Math.round(samples[round]?.perSecond ?? 0)}/s`);
     plan.progress(`${what}, round ${round + 1}: ${told.join(', ')}`);
   }

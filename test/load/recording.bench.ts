@@ -8,17 +8,15 @@ import { createPostgresStore } from '../../src/store/postgres.js';
 import type { SqlStore } from '../../src/store/sql-store.js';
 import { createSqliteStore } from '../../src/store/sqlite.js';
 import type { PostgresServer } from '../support/postgres.js';
-import { BATCH, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
+import { BATCH, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
-import { runLoad } from './http-load.js';
 import { startBenchPostgres } from './peers.js';
 import { end, launchRecorder, type RunningRole, startMeasured } from './product.js';
 import { recorderRate } from './recorder-alone.js';
 import { type Comparison, median, type Sample } from './report.js';
 import { completed } from './scrape.js';
-import { startMeter } from './usage.js';
+import { submitFor } from './submit-load.js';
 
-const CONNECTIONS = 64;
 const CONCURRENCY = 100;
 /** Each measure begins with new processes. */
 const WARM_UP_S = 3;
@@ -167,13 +165,10 @@ async function drainEmbedded({ plan, newFolder }: Bench, isRecorded: boolean): P
 }
 
 async function loaded({ url }: RunningRole, seconds: number): Promise<Sample> {
-  const load = { url: `${url}/v1/jobs`, body: JSON.stringify(job), connections: CONNECTIONS };
-  await runLoad({ ...load, seconds: WARM_UP_S });
+  const submitting = { name: 'sluice', url };
+  await submitFor({ ...submitting, seconds: WARM_UP_S });
   // The recorder, where there is one, is a part of the cost.
-  const meter = startMeter();
-  const result = await runLoad({ ...load, seconds });
-  if (result.faults > 0) throw new Error(`${result.faults} requests failed`);
-  return { ...result, usage: meter(result.answers) };
+  return submitFor({ ...submitting, seconds });
 }
 
 async function benchAlone({ plan, postgres, newFolder }: Bench): Promise<void> {

@@ -1,12 +1,12 @@
 /** Whether Sluice holds what it promises when it is asked for more: many connections, and handlers that take their time. */
-import { BATCH, job, laneOf, type RabbitPlan } from './bench-plan.js';
+import { BATCH, laneOf, type RabbitPlan } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
-import { runLoad } from './http-load.js';
 import { end, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
-import { startMeter } from './usage.js';
+import { CONNECTIONS as FEW, submitFor } from './submit-load.js';
+import { rotated } from './turns.js';
 
-const [FEW, MANY] = [64, 1000];
+const MANY = 1000;
 const WARM_UP_S = 2;
 const HANDLER_MS = 20;
 /** So many jobs of each slot are waited for. */
@@ -23,17 +23,11 @@ async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
   const serve = await startRole('serve', place);
   const samples = { few: [] as Sample[], many: [] as Sample[] };
   const measure = async (connections: number, seconds: number): Promise<Sample> => {
-    const meter = startMeter([serve.process.pid]);
-    const result = await runLoad({
-      url: `${serve.url}/v1/jobs`,
-      body: JSON.stringify(job),
-      connections,
-      seconds,
-    });
-    const usage = meter(result.answers);
+    const { url, process } = serve;
+    const programs = [process.pid];
+    const sample = await submitFor({ name: 'sluice serve', url, seconds, connections, programs });
     await broker.purge(laneOf(place));
-    if (result.faults > 0) throw new Error(`${result.faults} requests of ${connections} connections failed`);
-    return { ...result, usage };
+    return sample;
   };
   try {
     await measure(FEW, WARM_UP_S);
@@ -42,7 +36,7 @@ async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
         async () => samples.many.push(await measure(MANY, plan.seconds)),
         async () => samples.few.push(await measure(FEW, plan.seconds)),
       ];
-      for (const one of round % 2 === 0 ? measures : measures.reverse()) await one();
+      for (const one of rotated(measures, round)) await one();
       const [many, few] = [samples.many, samples.few].map((all) => Math.round(all[round]?.perSecond ?? 0));
       plan.progress(
         `connections, round ${round + 1}: ${MANY} connections ${many}/s, ${FEW} connections ${few}/s`,

@@ -21,6 +21,14 @@ const started = {
   },
 };
 
+const begun: Operation['answer'] = {
+  status: 202,
+  description: 'It has begun, or was counted.',
+  schema: RedriveAccepted,
+  example: started,
+  headers: { Location: 'sometimes' },
+};
+
 export const deadLetterOperations: readonly Operation[] = [
   {
     id: 'listDeadLetters',
@@ -55,13 +63,7 @@ export const deadLetterOperations: readonly Operation[] = [
         },
       },
     },
-    answer: {
-      status: 202,
-      description: 'It has begun, or was counted.',
-      schema: RedriveAccepted,
-      example: started,
-      headers: { Location: 'sometimes' },
-    },
+    answer: begun,
     errors: orderErrors,
   },
   {
@@ -85,13 +87,7 @@ export const deadLetterOperations: readonly Operation[] = [
         },
       },
     },
-    answer: {
-      status: 202,
-      description: 'It has begun, or was counted.',
-      schema: RedriveAccepted,
-      example: started,
-      headers: { Location: 'sometimes' },
-    },
+    answer: begun,
     errors: orderErrors,
   },
   {
