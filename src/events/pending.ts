@@ -1,5 +1,6 @@
 /** The events that wait for the next batch: bounded, and rid of what a later one that waits says better. */
 import type { JobEvent } from '../job/event.js';
+import { createTurnoverMap, type TurnoverMap } from '../runtime/turnover-map.js';
 
 /** Of all that waits; beyond it the oldest `started` or `progressed` is dropped. */
 export const MOST_PENDING = 100_000;
@@ -42,19 +43,19 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
   /** Must arrive. Those that somebody waits for are bounded by what may run at a time, the others here. */
   let firm: Entry[] = [];
   /** Nice to know: the newest of each job, oldest first. */
-  const started = new Map<string, JobEvent>();
-  const progressed = new Map<string, JobEvent>();
+  const started = createTurnoverMap<string, JobEvent>();
+  const progressed = createTurnoverMap<string, JobEvent>();
   let dropped = 0;
   let waiters = 0;
 
   const size = (): number => firm.length + started.size + progressed.size;
 
-  function addLoose(waiting: Map<string, JobEvent>, event: JobEvent): void {
+  function addLoose(waiting: TurnoverMap<string, JobEvent>, event: JobEvent): void {
     waiting.delete(event.id);
     waiting.set(event.id, event);
     if (size() <= MOST_PENDING) return;
     const fuller = started.size < progressed.size ? progressed : started;
-    for (const id of fuller.keys()) {
+    for (const [id] of fuller.entries()) {
       fuller.delete(id);
       dropped++;
       return;
@@ -75,8 +76,8 @@ export function createPending(mostEvents = MOST_EVENTS): Pending {
     return all;
   }
 
-  function takeLoose(waiting: Map<string, JobEvent>, events: JobEvent[]): void {
-    for (const [id, event] of waiting) {
+  function takeLoose(waiting: TurnoverMap<string, JobEvent>, events: JobEvent[]): void {
+    for (const [id, event] of waiting.entries()) {
       if (events.length >= mostEvents) return;
       waiting.delete(id);
       events.push(event);

@@ -1,5 +1,6 @@
 /** Deadlines of equal length for many short waits: one timer for all, because a timer each is felt on the hot route. */
 import type { Clock } from '../runtime/clock.js';
+import { createLinkedList, type Link } from '../runtime/linked-list.js';
 
 export interface Deadlines {
   /** Calls `late` once, `ms` from now or a little later, unless it is called off with what is returned. */
@@ -9,14 +10,16 @@ export interface Deadlines {
   close(): void;
 }
 
-export interface Deadline {
+export type Deadline = Link<Wait>;
+
+interface Wait {
   readonly atMs: number;
   readonly late: () => void;
 }
 
 export function createDeadlines(ms: number, clock: Clock): Deadlines {
   /** In the order they were set, which is the order they fall due. */
-  const pending = new Set<Deadline>();
+  const pending = createLinkedList<Wait>();
   let disarm: (() => void) | undefined;
 
   function arm(waitMs: number): void {
@@ -26,30 +29,29 @@ export function createDeadlines(ms: number, clock: Clock): Deadlines {
   function look(): void {
     disarm = undefined;
     const nowMs = clock.now();
-    for (const deadline of pending) {
+    for (let next = pending.first; next !== undefined; next = pending.first) {
       // Wall clocks step back; then a deadline would be further away than it can be.
-      const leftMs = Math.min(deadline.atMs - nowMs, ms);
+      const leftMs = Math.min(next.value.atMs - nowMs, ms);
       if (leftMs > 0) {
         arm(leftMs);
         return;
       }
-      pending.delete(deadline);
-      deadline.late();
+      pending.remove(next);
+      next.value.late();
     }
   }
 
   return {
     set(late) {
-      const deadline: Deadline = { atMs: clock.now() + ms, late };
-      pending.add(deadline);
+      const deadline = pending.add({ atMs: clock.now() + ms, late });
       if (disarm === undefined) arm(ms);
       return deadline;
     },
     clear(deadline) {
-      pending.delete(deadline);
+      pending.remove(deadline);
     },
     close() {
-      pending.clear();
+      for (let next = pending.first; next !== undefined; next = pending.first) pending.remove(next);
       disarm?.();
     },
   };

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import { Socket } from 'node:net';
 import { SluiceError } from '../job/errors.js';
 import type { Clock } from '../runtime/clock.js';
+import { createLinkedList } from '../runtime/linked-list.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
 import { problemOf, Rejection } from './problem.js';
@@ -51,7 +52,7 @@ const LAST_WORDS_MS = 1000;
 /** @throws SluiceError listen_failed  from `start`: the address is taken or not ours */
 export function createHttpServer(options: ServerOptions, handle: RequestListener): Server {
   const { host, port, timeouts, clock, log, broken } = options;
-  const inFlight = new Set<ServerResponse>();
+  const inFlight = createLinkedList<ServerResponse>();
   let idle = (): void => {};
   let isStopping = false;
   let started: Promise<void> | undefined;
@@ -70,9 +71,9 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
   server.timeout = timeouts.idleMs;
 
   const listener: RequestListener = (req, res) => {
-    inFlight.add(res);
+    const link = inFlight.add(res);
     res.once('close', () => {
-      inFlight.delete(res);
+      inFlight.remove(link);
       if (inFlight.size === 0) idle();
     });
     if (isStopping) res.setHeader('Connection', 'close');
@@ -85,7 +86,7 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
   server.on('checkExpectation', listener);
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const hasAnswer = [...inFlight].some((res) => res.socket === socket && res.headersSent);
+    const hasAnswer = inFlight.values().some((res) => res.socket === socket && res.headersSent);
     if (!(socket instanceof Socket) || !socket.writable || error.code === 'ECONNRESET' || hasAnswer) {
       socket.destroy();
       return;
@@ -118,7 +119,7 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
     await started?.catch(() => {});
     if (!server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const res of inFlight) {
+    for (const res of inFlight.values()) {
       if (!res.headersSent) res.setHeader('Connection', 'close');
     }
     if (inFlight.size > 0) await untilIdle();

@@ -200,10 +200,9 @@ function unknownType(type: string): SluiceError {
 }
 
 function logOutcome(log: Log, job: Job, outcome: Outcome, maxAttempts: number): void {
+  if (outcome.kind === 'succeeded') return;
   const about = { ...logFieldsOf(job), maxAttempts };
   switch (outcome.kind) {
-    case 'succeeded':
-      return;
     case 'retried':
       log.info(
         { ...about, delayMs: outcome.delayMs, failure: outcome.failure },

@@ -1,5 +1,6 @@
 /** How long the jobs of one queue take, as seen here: the prefetch follows it. */
 import type { Clock } from '../runtime/clock.js';
+import { createLinkedList, type Link } from '../runtime/linked-list.js';
 
 export interface Measured {
   /** Of what ended lately, in ms. */
@@ -8,9 +9,8 @@ export interface Measured {
   readonly slowestMs: number;
 }
 
-export interface Beginning {
-  readonly atMs: number;
-}
+/** With the time it began at, in ms. */
+export type Beginning = Link<number>;
 
 export interface JobTime {
   /** A handler takes a slot; hand what is returned to `ended` when the slot is free again. */
@@ -22,7 +22,7 @@ export interface JobTime {
 
 export function createJobTime(clock: Clock): JobTime {
   /** When each began that runs, oldest first. */
-  const running = new Set<Beginning>();
+  const running = createLinkedList<number>();
   let count = 0;
   let sumMs = 0;
   let slowestMs = 0;
@@ -30,20 +30,18 @@ export function createJobTime(clock: Clock): JobTime {
 
   return {
     began() {
-      const one = { atMs: clock.now() };
-      running.add(one);
-      return one;
+      return running.add(clock.now());
     },
     ended(one) {
-      running.delete(one);
-      const ms = Math.max(0, clock.now() - one.atMs);
+      running.remove(one);
+      const ms = Math.max(0, clock.now() - one.value);
       count += 1;
       sumMs += ms;
       slowestMs = Math.max(slowestMs, ms);
     },
     look() {
-      const [oldest] = running;
-      const ageMs = oldest === undefined ? 0 : clock.now() - oldest.atMs;
+      const oldest = running.first;
+      const ageMs = oldest === undefined ? 0 : clock.now() - oldest.value;
       if (known === undefined && count === 0) return undefined;
       known = {
         meanMs: count > 0 ? sumMs / count : (known?.meanMs ?? 0),

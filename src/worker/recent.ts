@@ -1,5 +1,6 @@
 /** Which jobs are in our hands and which have just left them: a job delivered again is recognised and not run twice. */
 import type { Job } from '../job/job.js';
+import { createTurnoverMap } from '../runtime/turnover-map.js';
 
 export interface Recent<Held, Verdict> {
   /** What is held under this key, unsettled. */
@@ -25,8 +26,8 @@ export function attemptKey({ id, run, attempt }: Pick<Job, 'id' | 'run' | 'attem
  * What is held is bounded by the prefetch, what has ended by twice `capacity`. Two generations instead of one Map whose
  * oldest key is deleted: finding the first key of a Map costs a walk over all that were deleted before it.
  */
-export function createRecent<Held, Verdict>(capacity: number): Recent<Held, Verdict> {
-  const held = new Map<string, Held>();
+export function createRecent<Held extends object, Verdict>(capacity: number): Recent<Held, Verdict> {
+  const held = createTurnoverMap<string, Held>();
   let younger = new Map<string, Verdict>();
   let older = new Map<string, Verdict>();
   return {
@@ -47,7 +48,7 @@ export function createRecent<Held, Verdict>(capacity: number): Recent<Held, Verd
       younger.delete(key);
       older.delete(key);
     },
-    allHeld: () => [...held.values()],
+    allHeld: () => Array.from(held.entries(), ([, one]) => one),
     get heldCount() {
       return held.size;
     },

@@ -1,6 +1,7 @@
 /** The publishes that wait for the disk: bounded in jobs and bytes, and answered within the publish timeout. */
 import { OutcomeUnknown, Refused, Unavailable } from '../../job/errors.js';
 import type { Clock } from '../../runtime/clock.js';
+import { createLinkedList, type Link } from '../../runtime/linked-list.js';
 
 export interface OutboxOptions {
   /** Half of the most that may wait, in jobs: one window on its way to the disk, one behind it. */
@@ -36,21 +37,21 @@ const WINDOW_BYTES = 64 * 1024 * 1024;
 const SWEEP_MS = 500;
 
 export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOptions): Outbox {
-  const entries = new Set<Entry>();
+  const entries = createLinkedList<Entry>();
   let bytes = 0;
   let sweep: (() => void) | undefined;
   let isClosed = false;
   let emptied = (): void => {};
 
-  function leave(entry: Entry): void {
-    entries.delete(entry);
-    bytes -= entry.bytes;
+  function leave(link: Link<Entry>): void {
+    entries.remove(link);
+    bytes -= link.value.bytes;
     if (entries.size === 0) emptied();
   }
 
   function sweepLate(): void {
     const now = clock.now();
-    for (const entry of entries) {
+    for (const entry of entries.values()) {
       if (entry.deadlineMs > now) break;
       giveUp(entry, `the disk has not confirmed the job within ${timeoutMs} ms; it may have been stored`);
     }
@@ -74,18 +75,18 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       return new Promise((resolve, reject) => {
         const deadlineMs = clock.now() + timeoutMs;
         const entry: Entry = { bytes: size, deadlineMs, isGivenUp: false, resolve, reject };
-        entries.add(entry);
+        const link = entries.add(entry);
         bytes += size;
         sweep ??= clock.after(SWEEP_MS, sweepLate);
         const sentAtMs = performance.now();
         store().then(
           () => {
             confirmed((performance.now() - sentAtMs) / 1_000);
-            leave(entry);
+            leave(link);
             entry.resolve(); // Of the promise, or after a timeout of the error's `stored`.
           },
           (error: Error) => {
-            leave(entry);
+            leave(link);
             reject(error);
           },
         );
@@ -102,7 +103,7 @@ export function createOutbox({ window, timeoutMs, clock, confirmed }: OutboxOpti
       }
       cancel();
       sweep?.();
-      for (const entry of entries) giveUp(entry, 'shut down before the disk confirmed the job');
+      for (const entry of entries.values()) giveUp(entry, 'shut down before the disk confirmed the job');
     },
     size: () => entries.size,
   };

@@ -5,6 +5,7 @@
 import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../job/errors.js';
 import type { Clock } from '../../runtime/clock.js';
+import { createLinkedList, type Link } from '../../runtime/linked-list.js';
 import type { Log } from '../../runtime/log.js';
 import type { Route } from './topology.js';
 import { createTurnWriter } from './turn-writer.js';
@@ -59,6 +60,8 @@ interface Entry {
   /** By `performance.now()`: the wall clock can jump. */
   readonly deadlineMs: number;
   sentAtMs: number;
+  /** Where it is in the outbox; undefined while it waits for a place. */
+  link: Link<Entry> | undefined;
   /** Its caller has been told that the outcome is unknown. It takes up its place until the broker answers or the channel ends. */
   isGivenUp: boolean;
   resolve(): void;
@@ -73,7 +76,7 @@ const NACKED = 'message nacked'; // amqplib's wording in channel.js; the protoco
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { window, timeoutMs, clock, log } = options;
-  const outbox = new Set<Entry>();
+  const outbox = createLinkedList<Entry>();
   const waiting: Entry[] = [];
   const returned = new Set<string>();
   const turn = createTurnWriter();
@@ -89,7 +92,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function enter(entry: Entry): void {
-    outbox.add(entry);
+    entry.link = outbox.add(entry);
     bytes += entry.outgoing.body.length;
     sweep ??= clock.after(SWEEP_MS, sweepLate);
     transmit(entry);
@@ -97,7 +100,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   /** Takes the entry out; false when it was out already, as after a timeout. */
   function leave(entry: Entry): boolean {
-    if (!outbox.delete(entry)) return false;
+    if (entry.link === undefined || !outbox.remove(entry.link)) return false;
+    entry.link = undefined;
     bytes -= entry.outgoing.body.length;
     while (waiting.length > 0 && hasRoomFor((waiting[0] as Entry).outgoing.body.length))
       enter(waiting.shift() as Entry);
@@ -149,10 +153,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function refuse(entry: Entry, via: ConfirmChannel, reason: () => Error): void {
-    if (!outbox.has(entry)) return;
+    if (entry.link === undefined) return;
     if (entry.isPatient) {
       clock.after(RESEND_AFTER_MS, () => {
-        if (outbox.has(entry) && channel === via) transmit(entry);
+        if (entry.link !== undefined && channel === via) transmit(entry);
       });
     } else if (leave(entry)) {
       entry.reject(reason());
@@ -175,12 +179,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function dropGivenUp(): void {
-    for (const entry of outbox) if (entry.isGivenUp) leave(entry);
+    for (const entry of outbox.values()) if (entry.isGivenUp) leave(entry);
   }
 
   function sweepLate(): void {
     const now = performance.now();
-    for (const entry of outbox) {
+    for (const entry of outbox.values()) {
       if (entry.isPatient || entry.isGivenUp) continue;
       if (entry.deadlineMs > now) break;
       giveUp(entry);
@@ -209,7 +213,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       turn.attach(next);
       channel = fresh;
       returned.clear();
-      for (const entry of outbox) transmit(entry);
+      for (const entry of outbox.values()) transmit(entry);
     },
 
     detach() {
@@ -230,11 +234,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const hasRoom = waiting.length === 0 && hasRoomFor(outgoing.body.length);
       if (!hasRoom && waiting.length >= window) return Promise.reject(overloaded());
       return new Promise((resolve, reject) => {
-        const entry = {
+        const entry: Entry = {
           outgoing,
           isPatient: false,
           deadlineMs: performance.now() + timeoutMs,
           sentAtMs: 0,
+          link: undefined,
           isGivenUp: false,
           resolve,
           reject,
@@ -247,7 +252,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     sendPatiently(outgoing) {
       let entry: Entry | undefined;
       const done = new Promise<void>((resolve, reject) => {
-        entry = { outgoing, isPatient: true, deadlineMs: 0, sentAtMs: 0, isGivenUp: false, resolve, reject };
+        entry = { outgoing, isPatient: true, deadlineMs: 0, sentAtMs: 0, link: undefined, isGivenUp: false, resolve, reject };
         enter(entry);
       });
       return {
@@ -271,7 +276,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       cancel();
       sweep?.();
       for (const entry of [...waiting.splice(0)]) entry.reject(new Unavailable('shutting down'));
-      for (const entry of [...outbox]) {
+      for (const entry of outbox.values()) {
         leave(entry);
         entry.reject(new OutcomeUnknown('outcome unknown: shut down before the broker confirmed the job'));
       }
