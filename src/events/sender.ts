@@ -35,6 +35,8 @@ export interface EventSender extends Service {
    * @throws Unavailable  the sender has stopped, and neither took it
    */
   record(event: JobEvent): Promise<void>;
+  /** The same for whom a promise each is too dear; it is told after this returns, and must not throw. */
+  recordFor(event: JobEvent, waiter: Waiter): void;
   readonly stats: Readonly<EventSenderStats>;
 }
 
@@ -204,16 +206,16 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   }
 
   function settle(batch: Flight): void {
+    next(batch); // First, so that the broker has work meanwhile.
     for (const waiter of batch.waiters) waiter.resolve();
-    next(batch);
   }
 
   function giveUp(batch: Flight): void {
     if (batch.events > 0)
       log.error({ events: batch.events }, 'events are lost: neither the broker nor the spool took them');
     const reason = stoppedError();
-    for (const waiter of batch.waiters) waiter.reject(reason);
     next(batch);
+    for (const waiter of batch.waiters) waiter.reject(reason);
   }
 
   function next(batch: Flight): void {
@@ -334,6 +336,15 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       log.warn({ ...spool.stats }, 'events stay in the spool; the next process that starts here sends them');
   }
 
+  function recordFor(event: JobEvent, waiter: Waiter): void {
+    if (isLastMade || phase === 'stopped') {
+      queueMicrotask(() => waiter.reject(stoppedError()));
+      return;
+    }
+    pending.add(event, waiter);
+    schedule();
+  }
+
   return {
     source,
     tell(event) {
@@ -349,13 +360,8 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       if (isDue()) schedule();
       else gather();
     },
-    record(event) {
-      if (isLastMade || phase === 'stopped') return Promise.reject(stoppedError());
-      return new Promise((resolve, reject) => {
-        pending.add(event, { resolve, reject });
-        schedule();
-      });
-    },
+    record: (event) => new Promise((resolve, reject) => recordFor(event, { resolve, reject })),
+    recordFor,
     async start() {
       if (phase !== 'new' || stopped !== undefined) return;
       starting ??= run();

@@ -2,6 +2,7 @@
 import { type Accepted, idempotencyKeyPattern } from '../api/contract.js';
 import type { Broker } from '../broker/broker.js';
 import { OutcomeUnknown } from '../job/errors.js';
+import { isoTime } from '../job/iso-time.js';
 import { acceptedAtMs, type Job } from '../job/job.js';
 import { answer } from './answer.js';
 import { type Bodies, requireMediaType } from './body.js';
@@ -107,16 +108,4 @@ function acceptedJson(job: Job, durability: Accepted['durability']): string {
     `"acceptedAt":"${isoTime(atMs)}","durability":"${durability}",` +
     `"links":{"self":"${self}","cancel":"${self}/cancel"}}`
   );
-}
-
-let lastMs = Number.NaN;
-let lastIso = '';
-
-/** Jobs of a burst share their millisecond; writing a date costs half a microsecond. */
-function isoTime(atMs: number): string {
-  if (atMs !== lastMs) {
-    lastIso = new Date(atMs).toISOString();
-    lastMs = atMs;
-  }
-  return lastIso;
 }

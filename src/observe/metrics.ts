@@ -4,6 +4,7 @@ import { type ErrorCode, errorStatus } from '../api/contract.js';
 import type { BrokerStats } from '../broker/broker.js';
 import type { Job } from '../job/job.js';
 import type { Log } from '../runtime/log.js';
+import { createCounted } from './counted.js';
 import { type Counts, createInspectionMetrics } from './inspection.js';
 import { createReadSideMetrics, type ReadSide } from './read-side.js';
 
@@ -137,11 +138,11 @@ function createHttpMetrics(
   takesJobs: boolean,
 ): HttpMetrics {
   const registers = [registry];
-  const requests = new Counter({
+  const countRequest = createCounted({
+    registry,
     name: 'sluice_http_requests_total',
     help: 'Requests answered; status 499: the client left before its answer.',
     labelNames: ['method', 'route', 'status'],
-    registers,
   });
   const durations = new Histogram({
     name: 'sluice_http_request_duration_seconds',
@@ -149,11 +150,11 @@ function createHttpMetrics(
     buckets: requestBuckets,
     registers,
   });
-  const accepted = new Counter({
+  const countAccepted = createCounted({
+    registry,
     name: 'sluice_jobs_accepted_total',
     help: 'Jobs that the broker has confirmed.',
     labelNames: ['queue', 'lane', 'type'],
-    registers,
   });
   const refused = new Counter({
     name: 'sluice_jobs_refused_total',
@@ -164,10 +165,10 @@ function createHttpMetrics(
   // A series that appears with its first refusal hides that refusal from rate(). Elsewhere there is none: it tells who takes jobs.
   for (const code of takesJobs ? Object.keys(errorStatus) : []) refused.inc({ code }, 0);
   return {
-    accepted: (job) => accepted.inc({ queue: queueOf(job), lane: job.lane, type: typeOf(job) }),
+    accepted: (job) => countAccepted(queueOf(job), job.lane, typeOf(job)),
     refused: (code) => refused.inc({ code }),
     requested(method, route, status, seconds) {
-      requests.inc({ method: methods.has(method) ? method : 'other', route, status });
+      countRequest(methods.has(method) ? method : 'other', route, status);
       durations.observe(seconds);
     },
   };
@@ -180,11 +181,11 @@ function createJobMetrics(
   handled: readonly Handled[],
 ): JobMetrics {
   const registers = [registry];
-  const completed = new Counter({
+  const countCompleted = createCounted({
+    registry,
     name: 'sluice_jobs_completed_total',
     help: 'Attempts that were settled, by outcome.',
     labelNames: ['queue', 'type', 'outcome'],
-    registers,
   });
   const durations = new Histogram({
     name: 'sluice_job_duration_seconds',
@@ -208,15 +209,15 @@ function createJobMetrics(
   });
   // As with refusals: the first dead letter must be a rise, not a beginning.
   for (const { queue, type } of handled) {
-    for (const outcome of outcomes) completed.inc({ queue, type, outcome }, 0);
+    for (const outcome of outcomes) countCompleted(queue, type, outcome, 0);
     redelivered.inc({ queue }, 0);
   }
   return {
     started: (job, waitMs) => waits.observe({ queue: queueOf(job) }, Math.max(0, waitMs) / 1000),
     settled(job, outcome, durationMs) {
-      const labels = { queue: queueOf(job), type: typeOf(job) };
-      completed.inc({ ...labels, outcome });
-      durations.observe(labels, durationMs / 1000);
+      const [queue, type] = [queueOf(job), typeOf(job)];
+      countCompleted(queue, type, outcome);
+      durations.observe({ queue, type }, durationMs / 1000);
     },
     redelivered: (job) => redelivered.inc({ queue: queueOf(job) }),
   };

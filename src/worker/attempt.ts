@@ -75,6 +75,7 @@ type Limits = RetryPolicy & { readonly timeoutMs: number };
 export function createAttempts(options: AttemptOptions): Begin {
   const { registry, defaults, clock, random, log, observer, events, consumerTimeoutMs, graceMs } = options;
   const warnedTypes = new Set<string>();
+  const forContext = { events, clock, log };
 
   function decide(job: Job, ending: Ending, limits: Limits, startedAtMs?: number): Decision {
     const durationMs = startedAtMs === undefined ? 0 : clock.now() - startedAtMs;
@@ -117,10 +118,7 @@ export function createAttempts(options: AttemptOptions): Begin {
     events.tell(started(job, startedAtMs));
     return runWithDeadline(
       (course) =>
-        prepared.handler.run(
-          prepared.snapshot as HandlerJob<never>,
-          contextOf(job, course, { events, clock, log }),
-        ),
+        prepared.handler.run(prepared.snapshot as HandlerJob<never>, contextOf(job, course, forContext)),
       { clock, timeoutMs: limits.timeoutMs, graceMs },
       {
         ended: (ended) => watcher.decided(decisionOf(job, ended, limits, startedAtMs)),

@@ -1,7 +1,8 @@
 /** What a handler is given beside its signal: the job as a snapshot, a log of its own, and a way to say how far it is. */
 import type { EventSender } from '../events/sender.js';
 import type { HandlerContext, HandlerJob, HandlerLog } from '../handler/define.js';
-import { acceptedAtMs, type Job } from '../job/job.js';
+import { isoTime } from '../job/iso-time.js';
+import { acceptedAtMs, type Job, lastMs } from '../job/job.js';
 import { logFieldsOf } from '../job/log-fields.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
@@ -25,8 +26,8 @@ export function snapshotOf(job: Job, payload: unknown): HandlerJob {
 
 /** ISO 8601. The id of a job that another program published need not be a UUID v7, and then holds no time of acceptance. */
 function acceptedAtOf(job: Job): string {
-  const time = new Date(uuidV7.test(job.id) ? acceptedAtMs(job) : job.dueAtMs);
-  return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString();
+  const atMs = uuidV7.test(job.id) ? acceptedAtMs(job) : job.dueAtMs;
+  return isoTime(Math.abs(atMs) <= lastMs ? atMs : 0);
 }
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i;

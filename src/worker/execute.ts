@@ -17,7 +17,7 @@ import { type AttemptSpans, shown } from './spans.js';
 
 export interface ExecutorOptions extends AttemptOptions {
   readonly observer: JobObserver;
-  readonly events: Pick<EventSender, 'tell' | 'record'>;
+  readonly events: Pick<EventSender, 'tell' | 'recordFor'>;
   readonly spans?: AttemptSpans | undefined;
   /** What is kept of a result; what is longer is cut. */
   readonly resultMaxBytes: number;
@@ -108,7 +108,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function adopt(held: Held, delivery: Delivery): void {
     const former = held.delivery;
     held.delivery = delivery;
-    if (former !== held.inSettlement) void settle(former, { kind: 'settled' });
+    if (former !== held.inSettlement) settle(former, { kind: 'settled' }, () => {});
   }
 
   /** What is kept of what its handler returned. A value that cannot be told makes no failure: the work is done. */
@@ -140,7 +140,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   /** Settles the latest delivery; one that arrives meanwhile is settled with the outcome, or removed if that is stored already. */
   function conclude(held: Held, verdict: Verdict): void {
     held.inSettlement = held.delivery;
-    void settle(held.delivery, verdict).then((isTaken) => {
+    settle(held.delivery, verdict, (isTaken) => {
       const rest = isTaken ? told(held, verdict) : verdict;
       if (held.inSettlement !== held.delivery) conclude(held, rest);
       else letGo(held, rest);

@@ -34,14 +34,24 @@ export interface WaitingLine<T> {
   takeWhere(isWanted: (item: T) => boolean): T[];
 }
 
+const none: PerLane<number> = { high: 0, normal: 0, low: 0 };
+
 export function createWaitingLine<T>(): WaitingLine<T> {
   const items: PerLane<T[]> = { high: [], normal: [], low: [] };
-  let passed: PerLane<number> = { high: 0, normal: 0, low: 0 };
+  let passed = none;
   const counts = (): PerLane<number> => ({
     high: items.high.length,
     normal: items.normal.length,
     low: items.low.length,
   });
+  /** In which all that waits does: then nothing is passed over. So it is mostly, and each job comes this way. */
+  function onlyLane(): Lane | undefined {
+    const { high, normal, low } = items;
+    if (normal.length > 0) return high.length === 0 && low.length === 0 ? 'normal' : undefined;
+    if (high.length > 0) return low.length === 0 ? 'high' : undefined;
+    return low.length > 0 ? 'low' : undefined;
+  }
+
   return {
     get size() {
       return items.high.length + items.normal.length + items.low.length;
@@ -50,6 +60,11 @@ export function createWaitingLine<T>(): WaitingLine<T> {
       items[lane].push(item);
     },
     takeBest() {
+      const only = onlyLane();
+      if (only !== undefined) {
+        passed = none;
+        return items[only].shift();
+      }
       const waiting = counts();
       const chosen = chooseLane(waiting, passed);
       if (chosen === undefined) return undefined;

@@ -37,7 +37,7 @@ export interface PoolOptions {
   readonly observer: JobObserver;
   /** Without it no attempt is shown as a span. */
   readonly spans?: AttemptSpans | undefined;
-  readonly events: Pick<EventSender, 'tell' | 'record'>;
+  readonly events: Pick<EventSender, 'tell' | 'recordFor'>;
   /** RESULT_MAX_BYTES, from 0: what is kept of a result. */
   readonly resultMaxBytes: number;
   /** Takes secrets out of what is told of a failure. */

@@ -52,8 +52,11 @@ export interface SettleOptions {
 
 const tryAgain = { baseMs: 200, maxMs: 15_000 };
 
-/** True when the broker has taken it; false when the delivery is lost or given up, and the job comes again. Never rejects. */
-export type Settle = (delivery: Delivery, verdict: Verdict) => Promise<boolean>;
+/**
+ * `done` is called once, after this returns: true when the broker has taken it; false when the delivery is lost or given up, and the
+ * job comes again. It must not throw.
+ */
+export type Settle = (delivery: Delivery, verdict: Verdict, done: (isTaken: boolean) => void) => void;
 
 export function createSettle({ clock, random, log, abandoned }: SettleOptions): Settle {
   async function again(delivery: Delivery, verdict: Verdict, firstError: unknown): Promise<boolean> {
@@ -76,11 +79,13 @@ export function createSettle({ clock, random, log, abandoned }: SettleOptions): 
     }
   }
 
-  return (delivery, verdict) =>
-    carryOut(delivery, verdict).then(taken, (error: unknown) => again(delivery, verdict, error));
+  return (delivery, verdict, done) => {
+    carryOut(delivery, verdict).then(
+      () => done(true),
+      (error: unknown) => void again(delivery, verdict, error).then(done),
+    );
+  };
 }
-
-const taken = (): boolean => true;
 
 function carryOut(delivery: Delivery, verdict: Verdict): Promise<void> {
   switch (verdict.kind) {

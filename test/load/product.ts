@@ -8,7 +8,7 @@ import { installRabbitmq } from '../support/install-rabbitmq.js';
 import { findPostgres } from '../support/postgres.js';
 import { findRabbitmq } from '../support/rabbitmq.js';
 import { ensureRedis } from '../support/redis.js';
-import { type Sluice, startProcess, startSluice } from '../support/sluice.js';
+import { entry, type Sluice, startProcess } from '../support/sluice.js';
 
 export interface RunningRole {
   readonly url: string;
@@ -22,6 +22,13 @@ export interface Place {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const READY_POLL_MS = 50;
+/** As `npm start` and the image have it, and for the references, too: see src/DECISIONS.md. */
+const nodeFlags = ['--max-semi-space-size=32'];
+
+/** `sluice …`, as in `npm start`. */
+function startSluice(args: readonly string[], settings: Readonly<Record<string, string>>): Sluice {
+  return startProcess([...nodeFlags, entry, ...args], settings);
+}
 
 /** Builds the product and makes sure that there are the servers to start; otherwise says what to do and ends the process. */
 export function prepare(needs: {
@@ -46,7 +53,7 @@ export async function startMeasured(
   const port = await freePort();
   const file = fileURLToPath(new URL('unrecorded.ts', import.meta.url));
   const env = { [role === 'work' ? 'WORKER_PORT' : 'PORT']: String(port), LOG_LEVEL: 'warn', ...settings };
-  const argv = ['--import', 'tsx', file, role, isRecorded ? 'on' : 'off'];
+  const argv = [...nodeFlags, '--import', 'tsx', file, role, isRecorded ? 'on' : 'off'];
   return untilReady(`sluice ${role}`, startProcess(argv, env, { cwd: root }), port);
 }
 
@@ -119,7 +126,7 @@ async function isReady(url: string): Promise<boolean> {
 /** A program of this folder in a process of its own; resolves when it prints a line that starts with `ready`. */
 export async function startProgram(name: string, env: Readonly<Record<string, string>>): Promise<Sluice> {
   const file = fileURLToPath(new URL(name, import.meta.url));
-  const child = startProcess(['--import', 'tsx', file], env, { cwd: root });
+  const child = startProcess([...nodeFlags, '--import', 'tsx', file], env, { cwd: root });
   await child.waitForLine(/^ready/);
   return child;
 }

@@ -29,7 +29,7 @@ export interface SluiceOptions {
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
-const entry = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const entry: string = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const running = new Set<number>();
 let guard: Guard | undefined;
 

@@ -35,6 +35,14 @@ export function createEventBook(
     for (const { resolve } of reached) resolve();
   }
 
+  async function record(event: JobEvent): Promise<void> {
+    const failure = failures.shift();
+    if (failure !== undefined) throw failure;
+    add(event);
+    await confirming;
+    await bringOut(event);
+  }
+
   return {
     events,
     kinds: (id) => events.filter((event) => id === undefined || event.id === id).map((event) => event.kind),
@@ -43,13 +51,8 @@ export function createEventBook(
       if (isReached({ kind, count })) return Promise.resolve();
       return new Promise((resolve) => waiting.push({ kind, count, resolve }));
     },
-    async record(event) {
-      const failure = failures.shift();
-      if (failure !== undefined) throw failure;
-      add(event);
-      await confirming;
-      await bringOut(event);
-    },
+    recordFor: (event, waiter) =>
+      void record(event).then(waiter.resolve.bind(waiter), waiter.reject.bind(waiter)),
     withhold() {
       confirming = new Promise((resolve) => {
         release = resolve;
