@@ -4,8 +4,10 @@ import type { Job } from '../job/job.js';
 import type { Decision } from './decision.js';
 import type { ResultText } from './result.js';
 
+/** In one piece, as `succeeded` below: there is one of each job. */
 export function started(job: Job, atMs: number): JobEvent {
-  return { ...aboutJob(job, atMs), kind: 'started' };
+  const { id, type, queue, lane, run, attempt, dueAtMs } = job;
+  return { id, type, queue, lane, run, attempt, dueAtMs, atMs, kind: 'started' };
 }
 
 export interface Progress {

@@ -44,12 +44,13 @@ export function createWaitingLine<T>(): WaitingLine<T> {
     normal: items.normal.length,
     low: items.low.length,
   });
-  /** In which all that waits does: then nothing is passed over. So it is mostly, and each job comes this way. */
-  function onlyLane(): Lane | undefined {
+  /** The one in which all that waits does, or any when nothing does: then no lane is passed over. Mostly it is so, and each job comes this way. */
+  function onlyLane(): T[] | undefined {
     const { high, normal, low } = items;
-    if (normal.length > 0) return high.length === 0 && low.length === 0 ? 'normal' : undefined;
-    if (high.length > 0) return low.length === 0 ? 'high' : undefined;
-    return low.length > 0 ? 'low' : undefined;
+    if (high.length === 0 && low.length === 0) return normal;
+    if (normal.length > 0) return undefined;
+    if (low.length === 0) return high;
+    return high.length === 0 ? low : undefined;
   }
 
   return {
@@ -63,7 +64,7 @@ export function createWaitingLine<T>(): WaitingLine<T> {
       const only = onlyLane();
       if (only !== undefined) {
         passed = none;
-        return items[only].shift();
+        return only.shift();
       }
       const waiting = counts();
       const chosen = chooseLane(waiting, passed);
