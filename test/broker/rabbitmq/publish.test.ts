@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import amqp from 'amqplib';
 import { expect } from 'chai';
 import { LONGEST_DELAY_MS } from '../../../src/broker/rabbitmq/topology.js';
@@ -25,6 +26,26 @@ function isStored(published: Promise<void>): Promise<boolean> {
   );
 }
 
+/** Calls of the system that write to any socket of this process; `restore` ends the count. */
+function countWrites(): { readonly count: number; restore(): void } {
+  const { _write, _writev } = Socket.prototype;
+  let count = 0;
+  Socket.prototype._write = function write(...args) {
+    count++;
+    return _write.apply(this, args);
+  };
+  Socket.prototype._writev = function writev(...args) {
+    count++;
+    return _writev?.apply(this, args);
+  };
+  return {
+    get count() {
+      return count;
+    },
+    restore: () => void Object.assign(Socket.prototype, { _write, _writev }),
+  };
+}
+
 const source = { queue: 'default', lane: 'normal', prefetch: 100 } as const;
 
 describe('publishing to RabbitMQ', () => {
@@ -47,6 +68,17 @@ describe('publishing to RabbitMQ', () => {
     expect(
       Object.keys(message.properties.headers ?? {}).filter((name) => name.startsWith('sluice-')),
     ).to.deep.equal([]);
+  });
+
+  it('writes what is published in one turn at once, however much it is', async () => {
+    const broker = await own.bench.open();
+    const writes = countWrites();
+    try {
+      await Promise.all(Array.from({ length: 1000 }, () => broker.publish(makeJob())));
+    } finally {
+      writes.restore();
+    }
+    expect(writes.count).to.be.within(1, 10);
   });
 
   it('refuses while there is no connection', async () => {
