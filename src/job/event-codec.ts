@@ -209,26 +209,36 @@ function eventOf(value: unknown, index: number, names: NameAt, at: number): JobE
 }
 
 function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
-  const [code, id, place, run, attempt, due, time, first, second, third, fourth, fifth, sixth] = fields;
-  const kind = kinds[whole(code, 'kind', 0)];
-  if (kind === undefined) fail(`kind ${code} is not known here`);
+  // By their places: to take an array apart goes through its iterator, which was half of the time here.
+  const kind = kinds[whole(fields[0], 'kind', 0)];
+  if (kind === undefined) fail(`kind ${fields[0]} is not known here`);
+  const id = fields[1];
   if (typeof id !== 'string' || !uuidOfVersion7.test(id)) fail('id must be a UUID of version 7');
-  const name = names(whole(place, 'name', 0));
-  if (name === undefined) fail(`name ${place} is not in names`);
-  const about: AboutJob = {
-    id,
-    type: name.type,
-    queue: name.queue,
-    lane: name.lane,
-    run: whole(run, 'run', 1, greatestRun),
-    attempt: whole(attempt, 'attempt', 1, greatestAttempt),
-    dueAtMs: timeOf(at, due, 'due'),
-    atMs: timeOf(at, time, 'time'),
-  };
+  const name = names(whole(fields[2], 'name', 0));
+  if (name === undefined) fail(`name ${fields[2]} is not in names`);
+  const { type, queue, lane } = name;
+  const run = whole(fields[3], 'run', 1, greatestRun);
+  const attempt = whole(fields[4], 'attempt', 1, greatestAttempt);
+  const dueAtMs = timeOf(at, fields[5], 'due');
+  const atMs = timeOf(at, fields[6], 'time');
+  const about: AboutJob = { id, type, queue, lane, run, attempt, dueAtMs, atMs };
+  const [first, second, third] = [fields[7], fields[8], fields[9]];
+  const [fourth, fifth, sixth] = [fields[10], fields[11], fields[12]];
+  // The two kinds that every job has are made in one piece: one that is spread makes all that reads it four times slower.
   switch (kind) {
     case 'accepted': {
       if (fifth !== undefined && fifth !== null && fifth !== true) fail('isAgain must be true');
-      const event: Writable<JobEvent & { kind: typeof kind }> = { ...about, kind };
+      const event: Writable<JobEvent & { kind: typeof kind }> = {
+        id,
+        type,
+        queue,
+        lane,
+        run,
+        attempt,
+        dueAtMs,
+        atMs,
+        kind,
+      };
       if (isGiven(first)) event.maxAttempts = whole(first, 'maxAttempts', 1);
       if (isGiven(second)) event.expiresAtMs = timeOf(at, second, 'expiry');
       if (isGiven(third)) event.traceId = text(third, 'traceId');
@@ -251,7 +261,18 @@ function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
     }
     case 'succeeded': {
       const startedAtMs = timeOf(at, first, 'start');
-      const event: Writable<JobEvent & { kind: typeof kind }> = { ...about, kind, startedAtMs };
+      const event: Writable<JobEvent & { kind: typeof kind }> = {
+        id,
+        type,
+        queue,
+        lane,
+        run,
+        attempt,
+        dueAtMs,
+        atMs,
+        kind,
+        startedAtMs,
+      };
       if (isGiven(second)) event.result = text(second, 'result');
       if (isGiven(third)) event.cutFrom = whole(third, 'cutFrom', 0);
       return event;
