@@ -1,8 +1,7 @@
 /** Tells the read side of each job that was accepted. */
 import type { JobEvent } from '../job/event.js';
-import { acceptedAtMs, type Job, traceIdOf } from '../job/job.js';
+import { acceptedAtMs, type Job, traceIdOf, type Writable } from '../job/job.js';
 
-type Writable<Event> = { -readonly [Field in keyof Event]: Event[Field] };
 type AcceptedEvent = Extract<JobEvent, { kind: 'accepted' }>;
 
 /** For `HttpObserver.accepted`. On the hot route: what a job does not have costs it nothing. */

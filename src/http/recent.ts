@@ -1,5 +1,5 @@
 /** What this process has just accepted: read until the store knows it, so that nobody gets a 404 for an id that we gave out. */
-import type { Job } from '../job/job.js';
+import type { Job, Writable } from '../job/job.js';
 
 /** A job without its payload, whose bytes would keep a whole request in memory. */
 export type RecentJob = Omit<Job, 'body' | 'timeoutMs' | 'tracestate'>;
@@ -22,19 +22,11 @@ export function createRecent(kept = KEPT): Recent {
         old = young;
         young = new Map();
       }
-      const job = { id, type, queue, lane, run, attempt, dueAtMs };
-      const hasMore = maxAttempts !== undefined || expiresAtMs !== undefined || traceparent !== undefined;
-      young.set(
-        id,
-        hasMore
-          ? {
-              ...job,
-              ...(maxAttempts === undefined ? {} : { maxAttempts }),
-              ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-              ...(traceparent === undefined ? {} : { traceparent }),
-            }
-          : job,
-      );
+      const job: Writable<RecentJob> = { id, type, queue, lane, run, attempt, dueAtMs };
+      if (maxAttempts !== undefined) job.maxAttempts = maxAttempts;
+      if (expiresAtMs !== undefined) job.expiresAtMs = expiresAtMs;
+      if (traceparent !== undefined) job.traceparent = traceparent;
+      young.set(id, job);
     },
     get: (id) => young.get(id) ?? old.get(id),
   };

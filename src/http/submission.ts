@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { Static } from 'typebox';
 import { BatchItem, JobRequest, longestDelayMs } from '../api/contract.js';
-import { acceptedAtMs, type Job } from '../job/job.js';
+import { acceptedAtMs, type Job, type Writable } from '../job/job.js';
 import type { Clock } from '../runtime/clock.js';
 import type { FirstJob } from './idempotency.js';
 import { createJobId } from './job-id.js';
@@ -68,7 +68,7 @@ export function createSubmission(options: {
 
     const nowMs = first === undefined ? clock.now() : acceptedAtMs(first);
     const dueAtMs = first === undefined ? dueTimeOf(value, nowMs) : first.dueAtMs;
-    const job: Job = {
+    const job: Writable<Job> = {
       id: first === undefined ? createJobId(nowMs) : first.id,
       type: value.type,
       queue,
@@ -77,9 +77,11 @@ export function createSubmission(options: {
       run: 1,
       attempt: 1,
       dueAtMs,
-      ...trace,
     };
-    return { job: withLimits(job, value, dueAtMs, nowMs), idempotencyKey: value.idempotencyKey };
+    if (trace.traceparent !== undefined) job.traceparent = trace.traceparent;
+    if (trace.tracestate !== undefined) job.tracestate = trace.tracestate;
+    addLimits(job, value, nowMs);
+    return { job, idempotencyKey: value.idempotencyKey };
   };
 }
 
@@ -149,19 +151,15 @@ function momentOf(field: string, text: string): number {
 }
 
 /** A header is written for each of these, so what the request leaves out stays out. */
-function withLimits(job: Job, request: JobRequest, dueAtMs: number, nowMs: number): Job {
+function addLimits(job: Writable<Job>, request: JobRequest, nowMs: number): void {
   const { maxAttempts, timeoutMs, expiresAt } = request;
-  if (maxAttempts === undefined && timeoutMs === undefined && expiresAt === undefined) return job;
-  const limits: { maxAttempts?: number; timeoutMs?: number; expiresAtMs?: number } = {};
-  if (maxAttempts !== undefined) limits.maxAttempts = maxAttempts;
-  if (timeoutMs !== undefined) limits.timeoutMs = timeoutMs;
-  if (expiresAt !== undefined) {
-    const expiresAtMs = momentOf('expiresAt', expiresAt);
-    if (expiresAtMs <= nowMs) throw new Rejection('invalid_job', "'expiresAt' has passed already");
-    if (expiresAtMs <= dueAtMs) {
-      throw new Rejection('invalid_job', "'expiresAt' must be later than the time the job is due");
-    }
-    limits.expiresAtMs = expiresAtMs;
+  if (maxAttempts !== undefined) job.maxAttempts = maxAttempts;
+  if (timeoutMs !== undefined) job.timeoutMs = timeoutMs;
+  if (expiresAt === undefined) return;
+  const expiresAtMs = momentOf('expiresAt', expiresAt);
+  if (expiresAtMs <= nowMs) throw new Rejection('invalid_job', "'expiresAt' has passed already");
+  if (expiresAtMs <= job.dueAtMs) {
+    throw new Rejection('invalid_job', "'expiresAt' must be later than the time the job is due");
   }
-  return { ...job, ...limits };
+  job.expiresAtMs = expiresAtMs;
 }

@@ -6,7 +6,7 @@
 import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { acceptedAtMs, type Job, jobTypePattern, type Lane, lastMs } from './job.js';
+import { acceptedAtMs, type Job, jobTypePattern, type Lane, lastMs, type Writable } from './job.js';
 import type { Death } from './outcome.js';
 
 /** A message as any AMQP client sees it, without a type of any client library. */
@@ -64,7 +64,7 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
       `sluice-version ${version} is not known here; this release reads version ${FORMAT_VERSION}`,
     );
   }
-  return {
+  const job: Writable<Job> = {
     id: id.toLowerCase(), // One name for one job: other clients may write it otherwise.
     type,
     queue,
@@ -73,29 +73,26 @@ export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
     run: wholeNumber(headers, 'sluice-run', 1, greatestRun) ?? 1,
     attempt: wholeNumber(headers, 'sluice-attempt', 1, greatestAttempt) ?? 1,
     dueAtMs: wholeNumber(headers, 'sluice-due-ms', 0, lastMs) ?? acceptedAtMs({ id }),
-    ...(hasAny(headers) ? optionsIn(headers) : undefined),
   };
+  for (const _ in headers) {
+    addOptions(job, headers);
+    break;
+  }
+  return job;
 }
 
-function hasAny(headers: Envelope['headers']): boolean {
-  for (const _ in headers) return true;
-  return false;
-}
-
-function optionsIn(headers: Envelope['headers']) {
-  return given({
-    maxAttempts: wholeNumber(headers, 'sluice-max-attempts', 1),
-    timeoutMs: wholeNumber(headers, 'sluice-timeout-ms', 1),
-    expiresAtMs: wholeNumber(headers, 'sluice-expires-ms', 0, lastMs),
-    traceparent: text(headers, 'traceparent'),
-    tracestate: text(headers, 'tracestate'),
-  });
-}
-
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function given<T extends object>(fields: T): Given<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
+/** To the job itself: a copy that has more fields than its origin is slow to make, and slow to read (src/DECISIONS.md). */
+function addOptions(job: Writable<Job>, headers: Envelope['headers']): void {
+  const maxAttempts = wholeNumber(headers, 'sluice-max-attempts', 1);
+  const timeoutMs = wholeNumber(headers, 'sluice-timeout-ms', 1);
+  const expiresAtMs = wholeNumber(headers, 'sluice-expires-ms', 0, lastMs);
+  const traceparent = text(headers, 'traceparent');
+  const tracestate = text(headers, 'tracestate');
+  if (maxAttempts !== undefined) job.maxAttempts = maxAttempts;
+  if (timeoutMs !== undefined) job.timeoutMs = timeoutMs;
+  if (expiresAtMs !== undefined) job.expiresAtMs = expiresAtMs;
+  if (traceparent !== undefined) job.traceparent = traceparent;
+  if (tracestate !== undefined) job.tracestate = tracestate;
 }
 
 function wholeNumber(

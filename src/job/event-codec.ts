@@ -13,7 +13,7 @@ import { validate as isUuid } from 'uuid';
 import { Undecodable } from './errors.js';
 import { type AboutJob, type EventBatch, type EventKind, type JobEvent, sourceRoles } from './event.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { jobTypePattern, type Lane, lanes, lastMs, queueNamePattern } from './job.js';
+import { jobTypePattern, type Lane, lanes, lastMs, queueNamePattern, type Writable } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
@@ -35,8 +35,6 @@ const kinds = [
 const codes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<EventKind, number>;
 
 type Fields = unknown[];
-type Writable<Event> = { -readonly [Field in keyof Event]: Event[Field] };
-
 export function encodeBatch(batch: EventBatch): Buffer {
   const { source, seq, role, host, atMs: at, held, isLast: last } = batch;
   const names: (readonly [type: string, queue: string, lane: Lane])[] = [];

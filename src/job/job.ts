@@ -34,6 +34,12 @@ export interface Job {
   readonly tracestate?: string;
 }
 
+/**
+ * A value while it is made, field by field. Data of each job is made so, or in one piece: a spread copy with further fields has a
+ * shape of its own in V8 once a field holds a time, is slow to make, and makes all that reads it slow (src/DECISIONS.md).
+ */
+export type Writable<Value> = { -readonly [Field in keyof Value]: Value[Field] };
+
 /** The last moment that a date can say, in ms since the epoch (ECMA-262, section 21.4.1.1): a later one could be shown to nobody. */
 export const lastMs = 8_640_000_000_000_000;
 
