@@ -252,7 +252,16 @@ export function createPublisher(options: PublisherOptions): Publisher {
     sendPatiently(outgoing) {
       let entry: Entry | undefined;
       const done = new Promise<void>((resolve, reject) => {
-        entry = { outgoing, isPatient: true, deadlineMs: 0, sentAtMs: 0, link: undefined, isGivenUp: false, resolve, reject };
+        entry = {
+          outgoing,
+          isPatient: true,
+          deadlineMs: 0,
+          sentAtMs: 0,
+          link: undefined,
+          isGivenUp: false,
+          resolve,
+          reject,
+        };
         enter(entry);
       });
       return {
