@@ -1,0 +1,122 @@
+/** `work` in one to eight processes: jobs that do nothing, which are bound by the processor, and jobs that take their time, which are not. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../support/eventually.js';
+import { BATCH, batchOf, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
+import { drainBetween } from './bench-queue.js';
+import { end, type RunningRole, startRole } from './product.js';
+import { aligned, type Comparison, rateAndCost, type Sample } from './report.js';
+
+const COUNTS = [1, 2, 4, 8];
+export const CONCURRENCY = 10;
+export const HANDLER_MS = 20;
+/** So long the slots are busy with jobs of 20 ms. */
+const BUSY_S = 3;
+/** Of the jobs of the plan. */
+const NOOPS = 0.5;
+const GOAL = 0.95;
+
+interface Rig {
+  readonly plan: RabbitPlan;
+  readonly serve: RunningRole;
+  /** All processes share it, so that a pause reaches all. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+interface Found {
+  readonly workers: number;
+  readonly noop: readonly Sample[];
+  readonly slow: readonly Sample[];
+}
+
+/** As the comparison is called. */
+export function slowDrain(workers: number): string {
+  return `drain, ${HANDLER_MS} ms handler, work x ${workers}, concurrency ${CONCURRENCY} each`;
+}
+
+export async function scaleWorkers(plan: RabbitPlan): Promise<Comparison[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  const settings = { DATA_DIR: folder, WORKER_CONCURRENCY: String(CONCURRENCY) };
+  const serve = await startRole('serve', plan.place, settings);
+  const found: Found[] = [];
+  try {
+    for (const workers of COUNTS) found.push(await measureWorkers({ plan, serve, settings }, workers));
+  } finally {
+    await end(serve.process);
+    await rm(folder, { recursive: true });
+  }
+  const rows = found.map(({ workers, noop }) => [String(workers), ...rateAndCost(noop)]);
+  const head = ['processes of work', 'jobs/s', 'own us', 'servers us', 'MB of all'];
+  plan.note(`drain, no-op handler, concurrency ${CONCURRENCY} each
+${aligned([head, ...rows])}`);
+  return found.map(({ workers, slow }) => {
+    const perfect = perfectOf(workers);
+    return {
+      what: slowDrain(workers),
+      unit: 'jobs',
+      reference: `${workers} x ${CONCURRENCY} / ${HANDLER_MS} ms`,
+      goal: GOAL,
+      ours: slow,
+      theirs: slow.map(() => ({ perSecond: perfect })),
+    };
+  });
+}
+
+function perfectOf(workers: number): number {
+  return (workers * CONCURRENCY * 1000) / HANDLER_MS;
+}
+
+/** The first round of each is not counted: it finds the code cold. */
+async function measureWorkers(rig: Rig, workers: number): Promise<Found> {
+  const { plan, settings } = rig;
+  const roles = await Promise.all(
+    Array.from({ length: workers }, () => startRole('work', plan.place, settings)),
+  );
+  const programs = roles.map(({ process }) => process.pid);
+  const noop: Sample[] = [];
+  const slow: Sample[] = [];
+  const noops = { body: batchOf(job), batches: Math.ceil((plan.jobs * NOOPS) / BATCH), programs };
+  const sleeps = {
+    body: batchOf({ type: 'sleep', payload: { ms: HANDLER_MS } }),
+    batches: Math.ceil((perfectOf(workers) * BUSY_S) / BATCH),
+    programs,
+  };
+  try {
+    for (let round = 0; round <= plan.rounds; round++) {
+      noop.push(await drainAtOnce(rig, noops));
+      slow.push(await drainAtOnce(rig, sleeps));
+      const told = [noop, slow].map((samples) => Math.round(samples.at(-1)?.perSecond ?? 0));
+      plan.progress(`${workers} x work, round ${round}: no-op ${told[0]}/s, ${HANDLER_MS} ms ${told[1]}/s`);
+    }
+  } finally {
+    await Promise.all(roles.map(({ process }) => end(process)));
+  }
+  return { workers, noop: noop.slice(1), slow: slow.slice(1) };
+}
+
+interface Load {
+  readonly body: string;
+  readonly batches: number;
+  readonly programs: readonly number[];
+}
+
+/** Filled while the queue is paused, so that all workers begin together. */
+async function drainAtOnce({ plan, serve }: Rig, { body, batches, programs }: Load): Promise<Sample> {
+  const { broker, place } = plan;
+  const queue = laneOf(place);
+  await order(serve.url, 'pause');
+  await eventually(async () => (await broker.consumers(queue)) === 0);
+  await sendBatches(serve.url, batches, 2, body);
+  const held = batches * BATCH;
+  const rate = drainBetween(() => broker.depth(queue), { from: held * 0.9, to: held * 0.1 }, { programs });
+  await order(serve.url, 'resume');
+  const sample = await rate;
+  await eventually(async () => (await broker.depth(queue)) === 0);
+  return sample;
+}
+
+async function order(url: string, what: 'pause' | 'resume'): Promise<void> {
+  const response = await fetch(`${url}/v1/queues/default/${what}`, { method: 'POST' });
+  if (!response.ok) throw new Error(`${what} was refused: ${await response.text()}`);
+}
