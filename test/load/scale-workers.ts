@@ -67,32 +67,36 @@ function perfectOf(workers: number): number {
   return (workers * CONCURRENCY * 1000) / HANDLER_MS;
 }
 
-/** The first round of each is not counted: it finds the code cold. */
 async function measureWorkers(rig: Rig, workers: number): Promise<Found> {
   const { plan, settings } = rig;
   const roles = await Promise.all(
     Array.from({ length: workers }, () => startRole('work', plan.place, settings)),
   );
   const programs = roles.map(({ process }) => process.pid);
-  const noop: Sample[] = [];
-  const slow: Sample[] = [];
-  const noops = { body: batchOf(job), batches: Math.ceil((plan.jobs * NOOPS) / BATCH), programs };
-  const sleeps = {
-    body: batchOf({ type: 'sleep', payload: { ms: HANDLER_MS } }),
-    batches: Math.ceil((perfectOf(workers) * BUSY_S) / BATCH),
-    programs,
-  };
+  const measure = (name: string, request: object, jobs: number): Promise<Sample[]> =>
+    drains(rig, `${workers} x work, ${name}`, {
+      body: batchOf(request),
+      batches: Math.ceil(jobs / BATCH),
+      programs,
+    });
   try {
-    for (let round = 0; round <= plan.rounds; round++) {
-      noop.push(await drainAtOnce(rig, noops));
-      slow.push(await drainAtOnce(rig, sleeps));
-      const told = [noop, slow].map((samples) => Math.round(samples.at(-1)?.perSecond ?? 0));
-      plan.progress(`${workers} x work, round ${round}: no-op ${told[0]}/s, ${HANDLER_MS} ms ${told[1]}/s`);
-    }
+    const sleeping = { type: 'sleep', payload: { ms: HANDLER_MS } };
+    const slow = await measure(`${HANDLER_MS} ms`, sleeping, perfectOf(workers) * BUSY_S);
+    const noop = await measure('no-op', job, plan.jobs * NOOPS);
+    return { workers, noop, slow };
   } finally {
     await Promise.all(roles.map(({ process }) => end(process)));
   }
-  return { workers, noop: noop.slice(1), slow: slow.slice(1) };
+}
+
+/** The first is not counted: it finds the code cold, and a prefetch made for other jobs. */
+async function drains(rig: Rig, name: string, load: Load): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (let round = 0; round <= rig.plan.rounds; round++) {
+    samples.push(await drainAtOnce(rig, load));
+    rig.plan.progress(`${name}, round ${round}: ${Math.round(samples.at(-1)?.perSecond ?? 0)}/s`);
+  }
+  return samples.slice(1);
 }
 
 interface Load {
