@@ -3,14 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
+import { CONCURRENCY, HANDLER_MS, perfectOf, slowDrain } from './articles.js';
 import { BATCH, batchOf, job, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainBetween } from './bench-queue.js';
 import { end, type RunningRole, startRole } from './product.js';
 import { aligned, type Comparison, rateAndCost, type Sample } from './report.js';
 
 const COUNTS = [1, 2, 4, 8];
-export const CONCURRENCY = 10;
-export const HANDLER_MS = 20;
 /** So long the slots are busy with jobs of 20 ms. */
 const BUSY_S = 3;
 /** Of the jobs of the plan. */
@@ -28,11 +27,6 @@ interface Found {
   readonly workers: number;
   readonly noop: readonly Sample[];
   readonly slow: readonly Sample[];
-}
-
-/** As the comparison is called. */
-export function slowDrain(workers: number): string {
-  return `drain, ${HANDLER_MS} ms handler, work x ${workers}, concurrency ${CONCURRENCY} each`;
 }
 
 export async function scaleWorkers(plan: RabbitPlan): Promise<Comparison[]> {
@@ -61,10 +55,6 @@ ${aligned([head, ...rows])}`);
       theirs: slow.map(() => ({ perSecond: perfect })),
     };
   });
-}
-
-function perfectOf(workers: number): number {
-  return (workers * CONCURRENCY * 1000) / HANDLER_MS;
 }
 
 async function measureWorkers(rig: Rig, workers: number): Promise<Found> {

@@ -8,7 +8,7 @@ import { scaleWorkers } from './scale-workers.js';
 
 /** These show what there is to see; more of so many tables would take long. */
 const MOST_ROUNDS = 3;
-const MOST_SECONDS = 3;
+const MOST_SECONDS = 2;
 
 export async function benchScale(given: RabbitPlan): Promise<Comparison[]> {
   const rounds = Math.min(given.rounds, MOST_ROUNDS);

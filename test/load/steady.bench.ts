@@ -1,4 +1,5 @@
 /** Whether Sluice holds what it promises when it is asked for more: many connections, and handlers that take their time. */
+import { MANY_CONNECTIONS as MANY, manyConnections } from './articles.js';
 import { BATCH, batchOf, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { end, startRole } from './product.js';
@@ -6,7 +7,6 @@ import type { Comparison, Sample } from './report.js';
 import { CONNECTIONS as FEW, submitFor } from './submit-load.js';
 import { rotated } from './turns.js';
 
-const MANY = 1000;
 const WARM_UP_S = 2;
 const HANDLER_MS = 20;
 /** So many jobs of each slot are waited for. */
@@ -46,7 +46,7 @@ async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
     await end(serve.process);
   }
   return {
-    what: `POST /v1/jobs, ${MANY} connections, no error`,
+    what: manyConnections,
     unit: 'requests',
     reference: `${FEW} connections`,
     goal: 0.9,
