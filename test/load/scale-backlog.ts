@@ -8,6 +8,8 @@ import { startMeter } from './usage.js';
 const LEAST = 1_000;
 const CONCURRENCY = '100';
 const SENDERS = 4;
+/** So many jobs, and the heap of `serve` has found its size. */
+const WARM_UP = 100_000;
 const FLAT = 1.25;
 
 export interface AtDepth {
@@ -32,8 +34,9 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
   const serve = await startRole('serve', place);
   const onTop = BATCH * Math.ceil(plan.jobs / BATCH / rounds);
   const found: AtDepth[] = [];
-  await broker.purge(queue);
   try {
+    await sendBatches(serve.url, Math.min(WARM_UP, plan.backlog) / BATCH, SENDERS);
+    await broker.purge(queue);
     for (const backlog of depthsUpTo(plan.backlog)) {
       // One round more than is measured: it warms the worker up.
       const wanted = backlog + onTop * (rounds + 1);

@@ -105,6 +105,6 @@ function toldOf(what: string, found: readonly Found[]): string {
   });
   const cost = ['own us', 'servers us', 'MB'];
   const head = [what, 'requests/s', 'p50/p99/p99.9 ms', ...cost, 'drained/s', ...cost];
-  return `POST /v1/jobs, ${CONNECTIONS} connections, then a drain by no-ops, ${CONCURRENCY} at a time in all
+  return `POST /v1/jobs, ${CONNECTIONS} connections, then a drain by handlers that return their payload, ${CONCURRENCY} at a time in all
 ${aligned([head, ...rows])}`;
 }

@@ -11,7 +11,7 @@ import { aligned, type Comparison, rateAndCost, type Sample } from './report.js'
 
 const COUNTS = [1, 2, 4, 8];
 /** So long the slots are busy with jobs of 20 ms. */
-const BUSY_S = 3;
+const BUSY_S = 2;
 /** Of the jobs of the plan. */
 const NOOPS = 0.5;
 const GOAL = 0.95;
@@ -40,9 +40,14 @@ export async function scaleWorkers(plan: RabbitPlan): Promise<Comparison[]> {
     await end(serve.process);
     await rm(folder, { recursive: true });
   }
-  const rows = found.map(({ workers, noop }) => [String(workers), ...rateAndCost(noop)]);
-  const head = ['processes of work', 'jobs/s', 'own us', 'servers us', 'MB of all'];
-  plan.note(`drain, no-op handler, concurrency ${CONCURRENCY} each
+  const rows = found.map(({ workers, noop, slow }) => [
+    String(workers),
+    ...rateAndCost(noop),
+    ...rateAndCost(slow),
+  ]);
+  const cost = ['own us', 'servers us', 'MB of all'];
+  const head = ['processes of work', 'no-ops/s', ...cost, `jobs of ${HANDLER_MS} ms/s`, ...cost];
+  plan.note(`drain by several processes, concurrency ${CONCURRENCY} each
 ${aligned([head, ...rows])}`);
   return found.map(({ workers, slow }) => {
     const perfect = perfectOf(workers);
