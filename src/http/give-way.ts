@@ -10,7 +10,7 @@ export interface GiveWay {
   begin(request: () => void): void;
 }
 
-/** About a ms of work: a thousand connections are in within a second, and requests still share writes to the broker. */
+/** About a ms of work: a thousand connections are in after about a second, and requests still share writes to the broker. */
 const PER_TURN = 8;
 
 /** @param inNextTurn  calls back after the loop has looked for connections once more */
