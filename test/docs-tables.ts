@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { errorStatus } from '../src/api/contract.js';
 import { settingsTable } from '../src/config/settings.js';
-import { resultsTable } from './load/results.js';
+import { articlesTable } from './load/articles.js';
+import { readResults, resultsTable } from './load/results.js';
 
 export const readmePath = fileURLToPath(new URL('../README.md', import.meta.url));
 
@@ -12,6 +13,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   settings: settingsTable,
   'error-codes': errorCodesTable,
   bench: resultsTable,
+  articles: () => articlesTable(readResults()),
 };
 
 /** The codes of an error answer, by status. */

@@ -6,7 +6,7 @@ import { chart } from './load/chart.js';
 import { readResults } from './load/results.js';
 
 const right = withTables(
-  '# A\n<!-- settings -->\n<!-- /settings -->\nwords\n<!-- error-codes -->\nOUTDATED\n<!-- /error-codes -->\n<!-- bench -->\n<!-- /bench -->\nend\n',
+  '# A\n<!-- settings -->\n<!-- /settings -->\nwords\n<!-- error-codes -->\nOUTDATED\n<!-- /error-codes -->\n<!-- bench -->\n<!-- /bench -->\n<!-- articles -->\n<!-- /articles -->\nend\n',
 );
 
 describe('the README', () => {

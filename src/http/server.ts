@@ -6,6 +6,7 @@ import type { Clock } from '../runtime/clock.js';
 import { createLinkedList } from '../runtime/linked-list.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
+import { createGiveWay } from './give-way.js';
 import { problemOf, Rejection } from './problem.js';
 
 export interface ServerTimeouts {
@@ -46,12 +47,15 @@ export interface ServerOptions {
 }
 
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Node's 511 is less than a burst of clients: what finds no place is asked again after 1, 3 and 7 s. The kernel caps it (somaxconn). */
+const MOST_UNACCEPTED = 4096;
 /** A client that sent garbage has so long to read why, before its connection is cut. */
 const LAST_WORDS_MS = 1000;
 
 /** @throws SluiceError listen_failed  from `start`: the address is taken or not ours */
 export function createHttpServer(options: ServerOptions, handle: RequestListener): Server {
   const { host, port, timeouts, clock, log, broken } = options;
+  const giveWay = createGiveWay();
   const inFlight = createLinkedList<ServerResponse>();
   let idle = (): void => {};
   let isStopping = false;
@@ -77,8 +81,11 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
       if (inFlight.size === 0) idle();
     });
     if (isStopping) res.setHeader('Connection', 'close');
-    handle(req, res);
+    giveWay.begin(() => {
+      if (!res.closed) handle(req, res);
+    });
   };
+  server.on('connection', () => giveWay.arrived());
   server.maxHeadersCount = 0; // Their size is bounded; beyond a count Node would drop the rest in silence.
   server.on('request', listener);
   // Who asks before sending a large body is told by the route whether to send it.
@@ -105,7 +112,7 @@ export function createHttpServer(options: ServerOptions, handle: RequestListener
         reject(new SluiceError('listen_failed', `cannot listen on ${where}: ${reason}`, { cause: error }));
       };
       server.once('error', failed);
-      server.listen(port, host, () => {
+      server.listen({ port, host, backlog: MOST_UNACCEPTED }, () => {
         server.off('error', failed);
         server.on('error', (error) => log.error({ err: error }, 'the HTTP server has failed'));
         resolve();

@@ -230,7 +230,7 @@ describe('a slow or broken client', () => {
     const served = await serve();
     const raw = await served.raw();
     raw.write(
-      `${head}${'a:\r\n'.repeat(2_050)}Idempotency-Key: k\r\nContent-Length: 27\r\n\r\n{"type":"echo","payload":1 }`,
+      `${head}${'a:\r\n'.repeat(2_050)}Idempotency-Key: k\r\nContent-Length: 28\r\n\r\n{"type":"echo","payload":1 }`,
     );
     expect(await raw.until(/Idempotency-Key is not supported/)).to.match(/^HTTP\/1\.1 400 /);
     raw.socket.destroy();

@@ -9,6 +9,8 @@ export interface Plan {
   readonly seconds: number;
   /** Jobs of one measurement of batch and of drain. */
   readonly jobs: number;
+  /** The greatest backlog of scale. */
+  readonly backlog: number;
   progress(text: string): void;
   /** A line to be printed below the table. */
   note(text: string): void;
@@ -30,7 +32,13 @@ export const payload = {
 export const job = { type: 'echo', payload };
 
 export const BATCH = 1000;
-const batchBody = JSON.stringify(Array.from({ length: BATCH }, () => job));
+
+/** A whole batch of the same job. */
+export function batchOf(request: object): string {
+  return JSON.stringify(Array.from({ length: BATCH }, () => request));
+}
+
+const batchBody = batchOf(job);
 
 /** The queue in which `serve` puts the jobs of this bench. */
 export function laneOf(place: Place): string {
@@ -38,13 +46,13 @@ export function laneOf(place: Place): string {
 }
 
 /** Posts whole batches to `serve`, `atOnce` of them at a time. @throws Error  when not every job was accepted */
-export async function sendBatches(url: string, batches: number, atOnce = 1): Promise<void> {
+export async function sendBatches(url: string, batches: number, atOnce = 1, body = batchBody): Promise<void> {
   const pool = new Pool(url, { connections: atOnce });
   let left = batches;
   const sender = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      const request = { method: 'POST', path: '/v1/jobs/batch', body: batchBody } as const;
+      const request = { method: 'POST', path: '/v1/jobs/batch', body } as const;
       const response = await pool.request({ ...request, headers: { 'content-type': 'application/json' } });
       const answer = (await response.body.json()) as { readonly accepted?: number };
       if (answer.accepted !== BATCH)

@@ -5,6 +5,8 @@ import type { Sample } from './report.js';
 import { startMeter } from './usage.js';
 
 export interface BenchBroker {
+  /** Who takes from it. */
+  consumers(queue: string): Promise<number>;
   purge(queue: string): Promise<void>;
   /** Ready messages. */
   depth(queue: string): Promise<number>;
@@ -16,6 +18,7 @@ export async function connectBench(url: string): Promise<BenchBroker> {
   const connection = await amqp.connect(url, { noDelay: true });
   const channel: Channel = await connection.createChannel();
   return {
+    consumers: async (queue) => (await channel.checkQueue(queue)).consumerCount,
     purge: async (queue) => void (await channel.purgeQueue(queue)),
     depth: async (queue) => (await channel.checkQueue(queue)).messageCount,
     remove: async (queue) => void (await channel.deleteQueue(queue)),
@@ -35,17 +38,26 @@ export async function drainRate(
   held: number,
   pollMs = POLL_MS,
 ): Promise<Sample> {
-  let from:
+  return drainBetween(readDepth, { from: held * 0.9, to: held * 0.1 }, { pollMs });
+}
+
+/** The same between two depths. @param programs  as of `startMeter` */
+export async function drainBetween(
+  readDepth: () => Promise<number>,
+  { from, to }: { readonly from: number; readonly to: number },
+  { pollMs = POLL_MS, programs }: { readonly pollMs?: number; readonly programs?: readonly number[] } = {},
+): Promise<Sample> {
+  let begun:
     | { readonly atMs: number; readonly depth: number; readonly meter: ReturnType<typeof startMeter> }
     | undefined;
   for (;;) {
     const depth = await readDepth();
     const atMs = performance.now();
-    if (from !== undefined && depth <= held * 0.1) {
-      const drained = from.depth - depth;
-      return { perSecond: (drained * 1000) / (atMs - from.atMs), usage: from.meter(drained) };
+    if (begun !== undefined && depth <= to) {
+      const drained = begun.depth - depth;
+      return { perSecond: (drained * 1000) / (atMs - begun.atMs), usage: begun.meter(drained) };
     }
-    if (from === undefined && depth <= held * 0.9) from = { atMs, depth, meter: startMeter() };
+    if (begun === undefined && depth <= from) begun = { atMs, depth, meter: startMeter(programs) };
     await sleep(systemClock, pollMs);
   }
 }

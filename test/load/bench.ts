@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- ingestion batch drain steady peers pickup recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --keep]`: ours beside the
- * references of design.md 11, in one run. `--keep` writes what was measured to results.json and results.svg beside this file.
+ * `npm run bench [-- ingestion batch drain steady scale peers pickup recording tracing embedded --rounds 5 --seconds 5 --jobs 50000 --backlog 1000000 --keep]`:
+ * ours beside the references of design.md 11, in one run. `--keep` writes what was measured to results.json and results.svg beside this file.
  */
 import { parseArgs } from 'node:util';
 import { cleanPrefix, randomPrefix } from '../support/prefix.js';
@@ -18,6 +18,7 @@ import { type Place, prepare } from './product.js';
 import { benchRecording } from './recording.bench.js';
 import { type Comparison, costTable, table } from './report.js';
 import { keep, type Made } from './results.js';
+import { benchScale } from './scale.bench.js';
 import { benchSteady } from './steady.bench.js';
 import { benchTracing } from './tracing.bench.js';
 
@@ -26,6 +27,7 @@ const onRabbitmq: Readonly<Record<string, (plan: RabbitPlan) => Promise<Comparis
   batch: benchBatch,
   drain: benchDrain,
   steady: benchSteady,
+  scale: benchScale,
   peers: benchPeers,
   pickup: benchPickup,
   recording: benchRecording,
@@ -42,19 +44,20 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     jobs: { type: 'string', default: '50000' },
+    backlog: { type: 'string', default: '1000000' },
     keep: { type: 'boolean' },
   },
 });
 const names = positionals.length > 0 ? positionals : known;
-const numbers = [values.rounds, values.seconds, values.jobs].map(Number);
+const numbers = [values.rounds, values.seconds, values.jobs, values.backlog].map(Number);
 const unknown = names.filter((name) => !known.includes(name));
 if (unknown.length > 0 || numbers.some((number) => !Number.isSafeInteger(number) || number < 1)) {
   process.stderr.write(
-    `usage: npm run bench -- [${known.join('] [')}] [--rounds 5] [--seconds 5] [--jobs 50000] [--keep]\n`,
+    `usage: npm run bench -- [${known.join('] [')}] [--rounds 5] [--seconds 5] [--jobs 50000] [--backlog 1000000] [--keep]\n`,
   );
   process.exit(2);
 }
-const [rounds = 5, seconds = 5, jobs = 50_000] = numbers;
+const [rounds = 5, seconds = 5, jobs = 50_000, backlog = 1_000_000] = numbers;
 
 const givenUrl = process.env['TEST_AMQP_URL'];
 const needsRabbitmq = names.some((name) => Object.hasOwn(onRabbitmq, name));
@@ -74,6 +77,7 @@ try {
       rounds,
       seconds,
       jobs,
+      backlog,
       progress: (text) => void process.stderr.write(`${text}\n`),
       note: (text) => void notes.push(text),
     };

@@ -20,7 +20,8 @@ export interface LoadResult {
 
 export interface Load {
   readonly url: string;
-  readonly body: string;
+  /** Sent in turns. */
+  readonly bodies: readonly string[];
   readonly connections: number;
   readonly seconds: number;
 }
@@ -32,20 +33,32 @@ export function runLoad(load: Load): Promise<LoadResult> {
   return generator === 'wrk' ? runWrk(load) : runUndici(load);
 }
 
-async function runWrk({ url, body, connections, seconds }: Load): Promise<LoadResult> {
+async function runWrk({ url, bodies, connections, seconds }: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-wrk-'));
   try {
     const script = join(folder, 'post.lua');
-    const long = `[==[${body}]==]`;
-    await writeFile(
-      script,
-      `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = ${long}\n${tellOfTail}`,
-    );
+    await writeFile(script, [...headOfScript, bodyOfScript(bodies), tellOfTail].join('\n'));
     const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency', '-s', script, url];
     return parseWrk((await promisify(execFile)('wrk', args)).stdout);
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+const headOfScript = ['wrk.method = "POST"', 'wrk.headers["content-type"] = "application/json"'];
+
+/** A request that is always the same is made once and for all; to choose one costs wrk a call of Lua. */
+function bodyOfScript(bodies: readonly string[]): string {
+  const [first = '', ...more] = bodies.map((body) => `[==[${body}]==]`);
+  if (more.length === 0) return `wrk.body = ${first}`;
+  return `local requests, turn = {}, 0
+init = function()
+  for at, body in ipairs({ ${[first, ...more].join(', ')} }) do requests[at] = wrk.format(nil, nil, nil, body) end
+end
+request = function()
+  turn = turn % #requests + 1
+  return requests[turn]
+end`;
 }
 
 /** The report itself ends with the 99th percentile; here it is in us. */
@@ -79,7 +92,7 @@ function toMs(text: string): number {
   return Number(number) * (unitMs[unit] ?? Number.NaN);
 }
 
-async function runUndici({ url, body, connections, seconds }: Load): Promise<LoadResult> {
+async function runUndici({ url, bodies, connections, seconds }: Load): Promise<LoadResult> {
   const { origin, pathname: path } = new URL(url);
   const pool = new Pool(origin, { connections });
   const latencies = build({
@@ -91,14 +104,16 @@ async function runUndici({ url, body, connections, seconds }: Load): Promise<Loa
   const untilMs = startMs + seconds * 1000;
   let answers = 0;
   let faults = 0;
+  let turn = 0;
   const connection = async (): Promise<void> => {
     while (performance.now() < untilMs) {
       const sentMs = performance.now();
       try {
+        turn = (turn + 1) % bodies.length;
         const response = await pool.request({
           method: 'POST',
           path,
-          body,
+          body: bodies[turn] ?? null,
           headers: { 'content-type': 'application/json' },
         });
         await response.body.dump();

@@ -6,6 +6,9 @@ export interface Sample {
   readonly p50Ms?: number;
   readonly p99Ms?: number;
   readonly p999Ms?: number;
+  /** Requests that were answered, and those of them that failed. */
+  readonly answers?: number;
+  readonly faults?: number;
   readonly usage?: Usage | undefined;
 }
 
@@ -69,6 +72,11 @@ export function costTable(comparisons: readonly Comparison[]): string {
   return aligned([['CPU time of each, and memory', ...cost, 'reference', ...cost], ...rows]);
 }
 
+/** A row of a note's table: the rate, own and servers' us, and MB, as the tables above have them. */
+export function rateAndCost(samples: readonly Sample[]): string[] {
+  return [rate(samples), ...(costOf(samples) ?? ['-', '-', '-'])];
+}
+
 function costOf(samples: readonly Sample[]): string[] | undefined {
   const usages = samples.flatMap(({ usage }) => usage ?? []);
   if (usages.length === 0) return undefined;
@@ -76,7 +84,8 @@ function costOf(samples: readonly Sample[]): string[] | undefined {
   return [of(({ ownUs }) => ownUs), of(({ serversUs }) => serversUs), of((usage) => usage.residentMb)];
 }
 
-function aligned(all: readonly (readonly string[])[]): string {
+/** Columns of text; the first row is the head. */
+export function aligned(all: readonly (readonly string[])[]): string {
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all
     .map((row) =>
@@ -88,11 +97,11 @@ function aligned(all: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-function rate(samples: readonly Sample[]): string {
+export function rate(samples: readonly Sample[]): string {
   return Math.round(median(samples.map((sample) => sample.perSecond))).toLocaleString('en');
 }
 
-function latency(samples: readonly Sample[]): string {
+export function latency(samples: readonly Sample[]): string {
   const of = (pick: (sample: Sample) => number | undefined): string => {
     const values = samples.map(pick).filter((value) => value !== undefined);
     return values.length === 0 ? '' : median(values).toFixed(1);

@@ -1,12 +1,12 @@
 /** Whether Sluice holds what it promises when it is asked for more: many connections, and handlers that take their time. */
-import { BATCH, laneOf, type RabbitPlan } from './bench-plan.js';
+import { MANY_CONNECTIONS as MANY, manyConnections } from './articles.js';
+import { BATCH, batchOf, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainRate } from './bench-queue.js';
 import { end, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { CONNECTIONS as FEW, submitFor } from './submit-load.js';
 import { rotated } from './turns.js';
 
-const MANY = 1000;
 const WARM_UP_S = 2;
 const HANDLER_MS = 20;
 /** So many jobs of each slot are waited for. */
@@ -46,7 +46,7 @@ async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
     await end(serve.process);
   }
   return {
-    what: `POST /v1/jobs, ${MANY} connections, no error`,
+    what: manyConnections,
     unit: 'requests',
     reference: `${FEW} connections`,
     goal: 0.9,
@@ -60,13 +60,11 @@ async function compareSlots(plan: RabbitPlan, concurrency: number): Promise<Comp
   const { place, broker, rounds } = plan;
   const perfect = (concurrency * 1000) / HANDLER_MS;
   const batches = Math.max(1, Math.ceil((concurrency * ROUNDS_OF_SLOT) / BATCH));
-  const body = JSON.stringify(
-    Array.from({ length: BATCH }, () => ({ type: 'sleep', payload: { ms: HANDLER_MS } })),
-  );
+  const body = batchOf({ type: 'sleep', payload: { ms: HANDLER_MS } });
   const ours: Sample[] = [];
   for (let round = 0; round < rounds; round++) {
     const serve = await startRole('serve', place);
-    for (let sent = 0; sent < batches; sent++) await sendBatch(serve.url, body);
+    await sendBatches(serve.url, batches, 1, body);
     await end(serve.process);
     const rate = drainRate(() => broker.depth(laneOf(place)), batches * BATCH);
     const work = await startRole('work', place, { WORKER_CONCURRENCY: String(concurrency) });
@@ -84,10 +82,4 @@ async function compareSlots(plan: RabbitPlan, concurrency: number): Promise<Comp
     ours,
     theirs: ours.map(() => ({ perSecond: perfect })),
   };
-}
-
-async function sendBatch(url: string, body: string): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const response = await fetch(`${url}/v1/jobs/batch`, { method: 'POST', body, headers });
-  if (response.status !== 202) throw new Error(`a batch was refused: ${await response.text()}`);
 }

@@ -37,7 +37,7 @@ async function compareIngestion(plan: RabbitPlan, traced: Settings): Promise<Com
   const withTraces = { role: await startRole('serve', place, traced), samples: [] as LoadResult[] };
   const without = { role: await startRole('serve', place), samples: [] as LoadResult[] };
   const measure = async (url: string, forSeconds: number): Promise<LoadResult> => {
-    const load = { url: `${url}/v1/jobs`, body: JSON.stringify(job), connections: CONNECTIONS };
+    const load = { url: `${url}/v1/jobs`, bodies: [JSON.stringify(job)], connections: CONNECTIONS };
     const result = await runLoad({ ...load, seconds: forSeconds });
     await broker.purge(laneOf(place));
     if (result.faults > 0) throw new Error(`${result.faults} requests failed`);
