@@ -17,7 +17,7 @@ interface Slot<Value> {
   value: Value | undefined;
 }
 
-export function createTurnoverMap<Key, Value extends object>(): TurnoverMap<Key, Value> {
+export function createTurnoverMap<Key, Value extends NonNullable<unknown>>(): TurnoverMap<Key, Value> {
   const slots = new Map<Key, Slot<Value>>();
   return {
     get: (key) => slots.get(key)?.value,

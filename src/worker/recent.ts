@@ -26,7 +26,9 @@ export function attemptKey({ id, run, attempt }: Pick<Job, 'id' | 'run' | 'attem
  * What is held is bounded by the prefetch, what has ended by twice `capacity`. Two generations instead of one Map whose
  * oldest key is deleted: finding the first key of a Map costs a walk over all that were deleted before it.
  */
-export function createRecent<Held extends object, Verdict>(capacity: number): Recent<Held, Verdict> {
+export function createRecent<Held extends NonNullable<unknown>, Verdict>(
+  capacity: number,
+): Recent<Held, Verdict> {
   const held = createTurnoverMap<string, Held>();
   let younger = new Map<string, Verdict>();
   let older = new Map<string, Verdict>();

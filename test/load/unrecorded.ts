@@ -8,6 +8,7 @@ const silent: EventSender = {
   source: '00000000-0000-4000-8000-000000000000',
   tell() {},
   record: () => Promise.resolve(),
+  recordFor: (_, waiter) => queueMicrotask(() => waiter.resolve()),
   async start() {},
   async stop() {},
   stats: { pending: 0, spooled: 0, dropped: 0 },

@@ -2,7 +2,7 @@
 import type { EventSender } from '../../../src/events/sender.js';
 import type { EventKind, JobEvent } from '../../../src/job/event.js';
 
-export interface EventBook extends Pick<EventSender, 'tell' | 'record'> {
+export interface EventBook extends Pick<EventSender, 'tell' | 'recordFor'> {
   /** All that was told and recorded, in order, confirmed or not. */
   readonly events: readonly JobEvent[];
   /** The kinds of what was said of one job, or of all. */
