@@ -77,9 +77,14 @@ describe('the Dockerfile', () => {
     expect(lastStep('USER').text).to.match(/^[1-9]\d*:[1-9]\d*$/);
   });
 
-  it('runs what package.json calls the program', () => {
-    const { bin } = JSON.parse(textOf('package.json')) as { bin: { sluice: string } };
-    expect(lastStep('ENTRYPOINT').exec).to.deep.equal(['node', `/app/${bin.sluice}`]);
+  it('runs the program as `npm start` does', () => {
+    const { bin, scripts } = JSON.parse(textOf('package.json')) as {
+      readonly bin: { readonly sluice: string };
+      readonly scripts: { readonly start: string };
+    };
+    const [, node, flag, program] = scripts.start.split(' ');
+    expect(program).to.equal(bin.sluice);
+    expect(lastStep('ENTRYPOINT').exec).to.deep.equal([node, flag, `/app/${program}`]);
     expect(lastStep('CMD').exec).to.deep.equal(['start']);
     expect(lastStep('EXPOSE').text).to.equal(imageEnvironment()['PORT']);
     expect(imageEnvironment()['WORKER_PORT']).to.equal(imageEnvironment()['PORT']);
