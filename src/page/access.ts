@@ -24,6 +24,7 @@ export async function findAccess(): Promise<void> {
       keyWanted.set('This key may not look at anything: the page needs one with the scope read.');
       return;
     }
+    if (keyWanted.get() !== undefined) return;
     const mayOperate = !(await isForbidden(client.cancel('none')));
     if (keyWanted.get() === undefined) access.set({ mayRead: true, mayOperate });
   } catch (error) {

@@ -35,14 +35,18 @@ export function hasKey(): boolean {
 
 /** For what the client does not say. @throws SluiceHttpError  @throws SluiceConnectionError */
 export async function send(call: Call): Promise<Answer> {
+  const withKey = requests;
   try {
-    const answer = await requests.send(call);
+    const answer = await withKey.send(call);
     silentSince.set(undefined);
     return answer;
   } catch (error) {
     if (!isSilence(error)) silentSince.set(undefined);
     else if (silentSince.get() === undefined) silentSince.set(Date.now());
-    if (error instanceof SluiceHttpError && error.status === 401) keyWanted.set(hasKey() ? error.detail : '');
+    // A late answer to an earlier key, or to none, says nothing of the one that was entered meanwhile.
+    const isOfThisKey = withKey === requests;
+    if (error instanceof SluiceHttpError && error.status === 401 && isOfThisKey)
+      keyWanted.set(hasKey() ? error.detail : '');
     throw error;
   }
 }

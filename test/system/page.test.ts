@@ -319,6 +319,19 @@ describe('the page', () => {
       await page.getByRole('region', { name: 'Queues' }).waitFor();
     });
 
+    it('orders nothing without a key, so no late answer asks for one again that was entered meanwhile', async () => {
+      const page = await open();
+      const orders: string[] = [];
+      page.on('request', (request) => {
+        if (request.method() === 'POST' && request.headers()['authorization'] === undefined)
+          orders.push(request.url());
+      });
+      await page.reload();
+      await enter(page, 'key-to-look');
+      await page.getByText('read only').waitFor();
+      expect(orders).to.deep.equal([]);
+    });
+
     it('shows what the key may do and nothing else, keeps it for the tab alone, and forgets it', async () => {
       const page = await open();
       await enter(page, 'key-to-look');
