@@ -222,21 +222,12 @@ function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
   const about: AboutJob = { id, type, queue, lane, run, attempt, dueAtMs, atMs };
   const [first, second, third] = [fields[7], fields[8], fields[9]];
   const [fourth, fifth, sixth] = [fields[10], fields[11], fields[12]];
-  // The two kinds that every job has are made in one piece: one that is spread makes all that reads it four times slower.
+  // The two kinds that every job has are added to, not spread: a copy of an object with a time in it gets a hidden class of its own.
   switch (kind) {
     case 'accepted': {
       if (fifth !== undefined && fifth !== null && fifth !== true) fail('isAgain must be true');
-      const event: Writable<JobEvent & { kind: typeof kind }> = {
-        id,
-        type,
-        queue,
-        lane,
-        run,
-        attempt,
-        dueAtMs,
-        atMs,
-        kind,
-      };
+      const event = about as Writable<JobEvent & { kind: typeof kind }>;
+      event.kind = kind;
       if (isGiven(first)) event.maxAttempts = whole(first, 'maxAttempts', 1);
       if (isGiven(second)) event.expiresAtMs = timeOf(at, second, 'expiry');
       if (isGiven(third)) event.traceId = text(third, 'traceId');
@@ -258,19 +249,9 @@ function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
       return event;
     }
     case 'succeeded': {
-      const startedAtMs = timeOf(at, first, 'start');
-      const event: Writable<JobEvent & { kind: typeof kind }> = {
-        id,
-        type,
-        queue,
-        lane,
-        run,
-        attempt,
-        dueAtMs,
-        atMs,
-        kind,
-        startedAtMs,
-      };
+      const event = about as Writable<JobEvent & { kind: typeof kind }>;
+      event.kind = kind;
+      event.startedAtMs = timeOf(at, first, 'start');
       if (isGiven(second)) event.result = text(second, 'result');
       if (isGiven(third)) event.cutFrom = whole(third, 'cutFrom', 0);
       return event;

@@ -100,7 +100,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   /** Takes the entry out; false when it was out already, as after a timeout. */
   function leave(entry: Entry): boolean {
-    if (entry.link === undefined || !outbox.remove(entry.link)) return false;
+    if (entry.link === undefined) return false;
+    outbox.remove(entry.link);
     entry.link = undefined;
     bytes -= entry.outgoing.body.length;
     while (waiting.length > 0 && hasRoomFor((waiting[0] as Entry).outgoing.body.length))
