@@ -103,7 +103,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
   const settling: Settling = { names, publisher, routeOf: route, afterWrite: settles.hold };
   const intake = createIntake(settling, options.queues, clock, log);
   const links = createLinks(clock);
-  const suspects = createSuspects(names, intake, links, log);
+  const suspects = createSuspects(names, intake, links, clock, log);
   const consumers = createConsumers({ links, clock, random, log, redeclare });
   const control = createControl({ names, publisher: eventPublisher, consumers, clock, log });
   const events = createEvents({

@@ -23,8 +23,10 @@ export interface Intake {
    * bindings after the queues of delay levels when it comes back from a kill, and a deleted queue is declared again a moment later.
    */
   rescue(message: Message, link: Link): boolean;
-  /** Some message has been published elsewhere and may not have been acked where it came from yet. */
+  /** Some message is under way: published elsewhere, it would come again from where it was if the connection broke now. */
   isMoving(): boolean;
+  /** Resolves when none is. */
+  moved(): Promise<void>;
   undecodable(): number;
 }
 
@@ -32,6 +34,12 @@ export interface Intake {
 export function createIntake(settling: Settling, queues: readonly string[], clock: Clock, log: Log): Intake {
   let undecodable = 0;
   const underWay = new Set<Sending>();
+  const waiting: (() => void)[] = [];
+
+  function over(sending: Sending): void {
+    underWay.delete(sending);
+    if (underWay.size === 0) for (const tell of waiting.splice(0)) tell();
+  }
 
   /**
    * Publishes it elsewhere, confirmed, and only then acks it here. Lost on the way, it simply comes again. What cannot be
@@ -41,24 +49,25 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
     const sending = settling.publisher.sendPatiently(outgoing);
     underWay.add(sending);
     const lost = (): void => {
-      underWay.delete(sending);
+      over(sending);
       sending.withdraw();
     };
     link.onLost.add(lost);
-    const isSent = await sending.done
-      .then(
+    try {
+      const isSent = await sending.done.then(
         () => true,
         (error: unknown) => {
           if (error instanceof Invalid) return false;
           throw error;
         },
-      )
-      .finally(() => {
-        link.onLost.delete(lost);
-        underWay.delete(sending);
-      });
-    link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
-    settling.afterWrite();
+      );
+      link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
+      settling.afterWrite();
+      await link.flushed();
+    } finally {
+      link.onLost.delete(lost);
+      over(sending);
+    }
   }
 
   /** A move that fails on the way, as when its channel is closing, is made again with the next delivery. */
@@ -159,6 +168,7 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
       return true;
     },
     isMoving: () => underWay.size > 0,
+    moved: () => (underWay.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     undecodable: () => undecodable,
   };
 }

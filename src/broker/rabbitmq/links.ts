@@ -11,6 +11,8 @@ export interface Link {
   took(): void;
   /** Writes the settle of one of these. Throws when the channel is closing. */
   settle(write: (channel: Channel) => void): void;
+  /** Resolves once the broker will keep what was settled so far even if the connection breaks next, or when it has broken. */
+  flushed(): Promise<void>;
   /** Nothing more is wanted of it: it is closed once all that it took is settled. */
   retire(): void;
 }
@@ -31,6 +33,8 @@ const GOODBYE_TIMEOUT_MS = 2_000;
 const UNDER_WAY = 32;
 /** In which the broker gets through with what it holds back. */
 const BURST_MS = 500;
+/** An exchange that every broker has. To look for it asks for no permission and changes nothing. */
+const ALWAYS_THERE = 'amq.direct';
 
 export function createLinks(clock: Clock): Links {
   const links = new Set<FollowedLink>();
@@ -100,15 +104,30 @@ class FollowedLink implements Link {
     this.#closeWhenDone();
   }
 
+  async flushed(): Promise<void> {
+    // A channel does one thing after the other: what it answers comes after what it was sent before.
+    await this.#afterBurst(() => this.channel.checkExchange(ALWAYS_THERE).catch(() => {}));
+  }
+
   /** Resolves when the broker has answered. A `close()` whose connection breaks meanwhile never settles by itself. */
   close(): Promise<unknown> {
-    this.#closing ??= this.#closeAfterBurst(new Promise<void>((resolve) => this.onLost.add(resolve)));
+    this.#closing ??= this.#afterBurst(() => this.channel.close());
     return this.#closing;
   }
 
-  async #closeAfterBurst(ended: Promise<void>): Promise<void> {
-    if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
-    if (this.isAlive) await Promise.race([this.channel.close(), ended]);
+  /** Gives the broker its moment, asks, and waits for the answer; or until the channel has ended. */
+  async #afterBurst(ask: () => Promise<unknown>): Promise<void> {
+    let tell = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    this.onLost.add(tell);
+    try {
+      if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
+      if (this.isAlive) await Promise.race([ask(), ended]);
+    } finally {
+      this.onLost.delete(tell);
+    }
   }
 
   ended(): void {

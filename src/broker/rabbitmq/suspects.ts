@@ -4,10 +4,11 @@
  */
 import type { ChannelModel } from 'amqplib';
 import { Unavailable } from '../../job/errors.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Delivery } from '../broker.js';
 import type { Intake } from './intake.js';
-import type { Link, Links } from './links.js';
+import { briefly, type Link, type Links } from './links.js';
 import type { Names } from './topology.js';
 
 export interface Suspects {
@@ -17,7 +18,7 @@ export interface Suspects {
   take(queues: readonly string[]): Promise<Delivery | undefined>;
 }
 
-export function createSuspects(names: Names, intake: Intake, links: Links, log: Log): Suspects {
+export function createSuspects(names: Names, intake: Intake, links: Links, clock: Clock, log: Log): Suspects {
   let model: ChannelModel | undefined;
   let link: Link | undefined;
   let turn = 0;
@@ -42,7 +43,6 @@ export function createSuspects(names: Names, intake: Intake, links: Links, log: 
       link = undefined;
     },
     async take(queues) {
-      // A killer that is taken before it is acked in its lane would come again from there too, and double with every crash.
       if (intake.isMoving()) return undefined;
       turn += 1;
       try {
@@ -53,7 +53,10 @@ export function createSuspects(names: Names, intake: Intake, links: Links, log: 
           if (message === false) continue;
           via.took();
           const delivery = intake.fromSuspects(message, queue, via);
-          if (delivery !== undefined) return delivery;
+          if (delivery === undefined) continue;
+          // It may end the process: neither it nor another that is being moved should come again from its lane as well.
+          await briefly(clock, intake.moved());
+          return via.isAlive ? delivery : undefined;
         }
         return undefined;
       } catch (cause) {

@@ -14,8 +14,11 @@ const notAJob = {
 } as unknown as Message;
 
 /** An intake whose publishes end as the test decides, and one channel. */
-function setup(done: Promise<void>, { log = createLog('silent'), ack = () => {} } = {}) {
-  const channel = Object.assign(new EventEmitter(), { ack });
+function setup(
+  done: Promise<void>,
+  { log = createLog('silent'), ack = () => {}, checkExchange = () => Promise.resolve() } = {},
+) {
+  const channel = Object.assign(new EventEmitter(), { ack, checkExchange });
   const intake = createIntake(
     {
       names: describeTopology('t', ['default']).names,
@@ -55,27 +58,46 @@ describe('a message that is to be moved', () => {
     expect(await told).to.include('comes again');
   });
 
-  it('is known to be under way until it is acked where it came from', async () => {
+  it('is known to be under way until the broker has its ack, which an answer after it shows', async () => {
+    const order: string[] = [];
     let confirm = (): void => {};
     const sent = new Promise<void>((resolve) => {
       confirm = resolve;
     });
-    let acked = (): void => {};
-    const ack = new Promise<boolean>((resolve) => {
-      acked = () => resolve(intake.isMoving());
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
     });
-    const { intake, take } = setup(sent, { ack: () => acked() });
+    let ask = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve;
+    });
+    const { intake, take } = setup(sent, {
+      ack: () => void order.push('ack'),
+      checkExchange() {
+        order.push('question');
+        ask();
+        return answered;
+      },
+    });
     take();
+    const moved = intake.moved();
     expect(intake.isMoving()).to.equal(true);
     confirm();
-    await ack;
+    await asked;
+    expect(order).to.deep.equal(['ack', 'question']);
+    expect(intake.isMoving()).to.equal(true);
+    answer();
+    await moved;
     expect(intake.isMoving()).to.equal(false);
   });
 
-  it('is under way no longer once its channel is gone', () => {
+  it('is under way no longer once its channel is gone', async () => {
     const { intake, channel, take } = setup(new Promise(() => {}));
     take();
+    const moved = intake.moved();
     channel.emit('close');
+    await moved;
     expect(intake.isMoving()).to.equal(false);
   });
 });
