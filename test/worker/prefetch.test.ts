@@ -21,8 +21,8 @@ describe('the prefetch', () => {
       prefetchOf({ concurrency, timeoutMs: 1000, consumerTimeoutMs: Number.POSITIVE_INFINITY }).low;
     expect(quick(1)).to.equal(1 + 20 + 20);
     expect(quick(10)).to.equal(10 + 32 + 200);
-    expect(quick(100)).to.equal(2 * 100 + 256);
-    expect(quick(1000)).to.equal(2 * 1000 + 256);
+    expect(quick(100)).to.equal(2 * 100 + 1024);
+    expect(quick(1000)).to.equal(2 * 1000 + 1024);
   });
 
   it('falls to the concurrency when jobs may take very long', () => {
