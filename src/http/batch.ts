@@ -43,6 +43,8 @@ const jsonArray = 'application/json';
 const ndjson = 'application/x-ndjson';
 /** Items are read in portions of this size, so that a large array does not hold up other requests. */
 const PORTION_BYTES = 64 * 1024;
+/** What is published leaves at the end of a turn: the broker is to work on the first items while the others are on their way. */
+const PUBLISHED_PER_TURN = 32;
 /** How often an item waits for room in the broker's window before it is refused as overloaded. */
 const MAX_PATIENCE = 20;
 
@@ -75,6 +77,7 @@ export function createBatchRoute(options: BatchOptions): Answering {
         else {
           await window.enter(item.job.body.length);
           publishing.push(publishItem(tally, index, item));
+          if (publishing.length % PUBLISHED_PER_TURN === 0) await nextTurn();
         }
       }
       await Promise.all(publishing);

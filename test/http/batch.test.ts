@@ -259,6 +259,19 @@ describe('POST /v1/jobs/batch', () => {
       });
     }
 
+    it('gives the broker its first items while the others are not published yet', async () => {
+      const many = 100;
+      await served.close();
+      served = await serve({ ingestion: { maxBatchJobs: many, publishWindow: 4 * many } });
+      let whenLeft: number | undefined;
+      served.broker.script = (_job, index) => {
+        if (index === 0) setImmediate(() => (whenLeft = served.broker.asked.length));
+      };
+      const items = Array.from({ length: many }, (_, index) => good(index));
+      expect((await submitArray(`[${items.join()}]`)).json().accepted).to.equal(many);
+      expect(whenLeft).to.be.within(1, many - 1);
+    });
+
     it('names the item that is not JSON', async () => {
       const reply = await submitArray(`[${good(0)},{"type":}]`);
       expect(reply.json().detail).to.match(/^item 1: not JSON/);
