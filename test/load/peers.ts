@@ -4,7 +4,7 @@ import pg from 'pg';
 import PgBoss from 'pg-boss';
 import { freePort } from '../support/free-port.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';
-import { startRedis } from '../support/redis.js';
+import { type AppendFsync, startRedis } from '../support/redis.js';
 import type { Sluice } from '../support/sluice.js';
 import { BATCH, job } from './bench-plan.js';
 import { type RunningRole, startProgram } from './product.js';
@@ -28,12 +28,12 @@ export interface Peer {
 
 const QUEUE = 'bench';
 
-export async function startBullmq(): Promise<Peer> {
-  const redis = await startRedis();
+export async function startBullmq(appendfsync: AppendFsync = 'everysec'): Promise<Peer> {
+  const redis = await startRedis(appendfsync);
   const queue = new Queue(QUEUE, { connection: { host: '127.0.0.1', port: redis.port } });
   const place = { REDIS_PORT: String(redis.port), QUEUE };
   return {
-    name: 'BullMQ, Redis AOF everysec',
+    name: `BullMQ, Redis AOF ${appendfsync}`,
     startServer: (concurrency) => serverOf('reference-bullmq-server.ts', place, concurrency),
     startWorker: (concurrency) =>
       startProgram('reference-bullmq-worker.ts', { ...place, CONCURRENCY: String(concurrency) }),

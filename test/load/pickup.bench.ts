@@ -1,12 +1,15 @@
 /** How soon a job begins when nothing is in its way: from the moment its request was to leave to its handler, at a steady trickle. */
 import { fileURLToPath } from 'node:url';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
+import { freePort } from '../support/free-port.js';
+import type { AppendFsync } from '../support/redis.js';
 import type { Sluice } from '../support/sluice.js';
 import { laneOf, type RabbitPlan } from './bench-plan.js';
 import { createLatencies, runOpenLoop } from './open-loop.js';
 import { startBullmq } from './peers.js';
-import { end, startRole } from './product.js';
+import { end, startProgram, startRole } from './product.js';
 import { type Comparison, median } from './report.js';
+import { rotated } from './turns.js';
 
 const PER_SECOND = 100;
 const WARM_UP_S = 2;
@@ -28,38 +31,82 @@ interface Side {
 
 /** No rates are compared, so it tells its figures in a note. */
 export async function benchPickup(plan: RabbitPlan): Promise<Comparison[]> {
-  const { place, broker, rounds } = plan;
-  const peer = await startBullmq();
-  const [serve, work, server, worker] = await Promise.all([
-    startRole('serve', place, { HANDLERS }),
-    startRole('work', place, { HANDLERS }),
-    peer.startServer(),
-    peer.startWorker(10),
-  ]);
-  const ours: Side = { name: 'Sluice', url: serve.url, worker: work.process, found: [] };
-  const theirs: Side = { name: peer.name, url: server.url, worker, found: [] };
+  const { broker, rounds } = plan;
+  const opened: Opened[] = [];
   try {
-    for (const side of [ours, theirs]) await measure(side, WARM_UP_S);
+    for (const open of [openOurs, openBullmq('everysec'), openBullmq('always'), openBare])
+      opened.push(await open(plan));
+    const sides = opened.map(({ side }) => side);
+    for (const side of sides) await measure(side, WARM_UP_S);
     for (let round = 0; round < rounds; round++) {
-      const sides = [ours, theirs];
-      for (const side of round % 2 === 0 ? sides : sides.reverse())
-        side.found.push(await measure(side, plan.seconds));
-      const told = [ours, theirs].map(({ name, found }) => `${name} ${toldOf(found.slice(-1))}`);
+      for (const side of rotated(sides, round)) side.found.push(await measure(side, plan.seconds));
+      const told = sides.map(({ name, found }) => `${name} ${toldOf(found.slice(-1))}`);
       plan.progress(`pickup, round ${round + 1}: ${told.join('; ')}`);
     }
+    plan.note(noteOf(sides));
   } finally {
-    await Promise.all([serve.process, work.process, server.process, worker].map((process) => end(process)));
-    await peer.remove();
-    await broker.purge(laneOf(place));
+    for (const { close } of opened) await close();
+    await broker.purge(laneOf(plan.place));
   }
-  const ratio = median(
-    ours.found.map(({ p50Ms }, round) => p50Ms / (theirs.found[round]?.p50Ms ?? Number.NaN)),
-  );
-  plan.note(
-    `pickup at ${PER_SECOND} jobs/s, from the request to the handler: ${toldOf(ours.found)}; ${peer.name}: ${toldOf(theirs.found)}
-  The ratio of the medians is ${ratio.toFixed(2)} (goal <= ${GOAL.toFixed(2)}: ${ratio <= GOAL ? 'reached' : 'not reached'}). Requests leave at their times, whatever became of those before.`,
-  );
   return [];
+}
+
+interface Opened {
+  readonly side: Side;
+  close(): Promise<void>;
+}
+
+async function openOurs({ place }: RabbitPlan): Promise<Opened> {
+  const serve = await startRole('serve', place, { HANDLERS });
+  const work = await startRole('work', place, { HANDLERS });
+  return {
+    side: { name: 'Sluice', url: serve.url, worker: work.process, found: [] },
+    close: async () => void (await Promise.all([serve.process, work.process].map(end))),
+  };
+}
+
+function openBullmq(appendfsync: AppendFsync) {
+  return async (): Promise<Opened> => {
+    const peer = await startBullmq(appendfsync);
+    const server = await peer.startServer();
+    const worker = await peer.startWorker(10);
+    return {
+      side: { name: peer.name, url: server.url, worker, found: [] },
+      async close() {
+        await Promise.all([server.process, worker].map(end));
+        await peer.remove();
+      },
+    };
+  };
+}
+
+/** The least there can be on RabbitMQ: a route that publishes, and a consumer that acks. */
+async function openBare({ place, broker }: RabbitPlan): Promise<Opened> {
+  const env = { AMQP_URL: place.amqpUrl, QUEUE: `${place.prefix}.bare` };
+  const port = await freePort();
+  const server = await startProgram('reference-server.ts', { ...env, PORT: String(port) });
+  const worker = await startProgram('reference-consumer.ts', env);
+  return {
+    side: { name: 'Koa + amqplib alone', url: `http://127.0.0.1:${port}`, worker, found: [] },
+    async close() {
+      await Promise.all([server, worker].map(end));
+      await broker.remove(env.QUEUE);
+    },
+  };
+}
+
+function noteOf([ours, ...others]: readonly Side[]): string {
+  const ratioTo = ({ found }: Side): number =>
+    median(ours?.found.map(({ p50Ms }, round) => p50Ms / (found[round]?.p50Ms ?? Number.NaN)) ?? []);
+  const [goalOf] = others;
+  const ratio = goalOf === undefined ? Number.NaN : ratioTo(goalOf);
+  return [
+    `pickup at ${PER_SECOND} jobs/s, from the request to the handler: ${toldOf(ours?.found ?? [])}`,
+    ...others.map(
+      (side) => `  ${side.name}: ${toldOf(side.found)}, ratio of the medians ${ratioTo(side).toFixed(2)}`,
+    ),
+    `  The goal is <= ${GOAL.toFixed(2)} of ${goalOf?.name}: ${ratio <= GOAL ? 'reached' : 'not reached'}. Requests leave at their times, whatever became of those before.`,
+  ].join('\n');
 }
 
 async function measure({ name, url, worker }: Side, seconds: number): Promise<Percentiles> {

@@ -1,4 +1,7 @@
-/** The reference of the drain bench: amqplib alone, prefetch 100, JSON.parse, an ack for each. */
+/**
+ * The reference of the benches of drain and pickup: amqplib alone, prefetch 100, JSON.parse, an ack for each; or it says how long after
+ * its request was to leave a job began.
+ */
 import amqp from 'amqplib';
 
 const { AMQP_URL = '', QUEUE = '' } = process.env;
@@ -8,7 +11,9 @@ const channel = await connection.createChannel();
 await channel.prefetch(100);
 await channel.consume(QUEUE, (message) => {
   if (message === null) return;
-  JSON.parse(message.content.toString('utf8'));
+  const { sentAtMs } = JSON.parse(message.content.toString('utf8')) as { readonly sentAtMs?: number };
+  if (sentAtMs !== undefined)
+    process.stdout.write(`picked up after ${performance.timeOrigin + performance.now() - sentAtMs} ms\n`);
   channel.ack(message);
 });
 process.stdout.write('ready\n');

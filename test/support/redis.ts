@@ -25,24 +25,25 @@ export function ensureRedis(): boolean {
   return isThere || installPackage('redis-server', advice);
 }
 
-/** Append-only file, synced every second, and no eviction (docs.bullmq.io/guide/going-to-production); no snapshots beside it. */
+/** When the append-only file is synced: each second, which a crash of the machine can lose, or before each answer. */
+export type AppendFsync = 'everysec' | 'always';
+
+/** Append-only file and no eviction (docs.bullmq.io/guide/going-to-production); no snapshots beside it. */
 const settings = {
   bind: '127.0.0.1',
   appendonly: 'yes',
-  appendfsync: 'everysec',
   save: '',
   'maxmemory-policy': 'noeviction',
 };
 
 /** Resolves when it accepts connections. @throws Error  it did not start */
-export async function startRedis(): Promise<RedisServer> {
+export async function startRedis(appendfsync: AppendFsync): Promise<RedisServer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
   const guard = createGuard(folder);
-  const args = Object.entries({ ...settings, port: String(port), dir: folder }).flatMap(([name, value]) => [
-    `--${name}`,
-    value,
-  ]);
+  const args = Object.entries({ ...settings, appendfsync, port: String(port), dir: folder }).flatMap(
+    ([name, value]) => [`--${name}`, value],
+  );
   const server = spawn('redis-server', args, { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   if (server.pid !== undefined) guard.watch([server.pid]);
   try {
