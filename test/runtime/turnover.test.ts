@@ -91,6 +91,6 @@ describe('What has left does not outlive the next scavenge', () => {
     });
 
   it('unlike that of a Set', async () => {
-    expect(await keptOf('Set')).to.be.greaterThan(0.3);
+    expect(await keptOf('Set')).to.be.greaterThan(1 / 3);
   });
 });

@@ -63,7 +63,7 @@ describe('the read side through outages', function () {
   });
 
   it('keeps an order to cancel a scheduled job through a restart of everything', async function keepsTheOrder() {
-    // What a restart cuts off between two levels of delay, RabbitMQ tries again only after some three minutes.
+    // Once, under load, it was still queued after a minute. What RabbitMQ could not dead-letter it tries again after some three.
     this.timeout(300_000);
     await stage.serve();
     await Promise.all([stage.record(), stage.work()]);

@@ -6,6 +6,7 @@ import { createLinks } from '../../../src/broker/rabbitmq/links.js';
 import { describeTopology } from '../../../src/broker/rabbitmq/topology.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { createLog, type Log } from '../../../src/runtime/log.js';
+import { createDeferred } from '../../support/deferred.js';
 
 const notAJob = {
   content: Buffer.from('raw'),
@@ -60,34 +61,25 @@ describe('a message that is to be moved', () => {
 
   it('is known to be under way until the broker has its ack, which an answer after it shows', async () => {
     const order: string[] = [];
-    let confirm = (): void => {};
-    const sent = new Promise<void>((resolve) => {
-      confirm = resolve;
-    });
-    let answer = (): void => {};
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    let ask = (): void => {};
-    const asked = new Promise<void>((resolve) => {
-      ask = resolve;
-    });
-    const { intake, take } = setup(sent, {
+    const sent = createDeferred();
+    const asked = createDeferred();
+    const answered = createDeferred();
+    const { intake, take } = setup(sent.promise, {
       ack: () => void order.push('ack'),
       checkExchange() {
         order.push('question');
-        ask();
-        return answered;
+        asked.resolve();
+        return answered.promise;
       },
     });
     take();
     const moved = intake.moved();
     expect(intake.isMoving()).to.equal(true);
-    confirm();
-    await asked;
+    sent.resolve();
+    await asked.promise;
     expect(order).to.deep.equal(['ack', 'question']);
     expect(intake.isMoving()).to.equal(true);
-    answer();
+    answered.resolve();
     await moved;
     expect(intake.isMoving()).to.equal(false);
   });
