@@ -17,7 +17,6 @@ import { createLinks } from './links.js';
 import { createPublisher } from './publisher.js';
 import { createSuspects } from './suspects.js';
 import { describeTopology, LONGEST_DELAY_MS, type Route, routeOf } from './topology.js';
-import { createTurnWriter } from './turn-writer.js';
 
 export interface RabbitBrokerOptions {
   /** AMQP URLs of the nodes of one cluster. */
@@ -99,8 +98,7 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     },
   });
 
-  const settles = createTurnWriter();
-  const settling: Settling = { names, publisher, routeOf: route, afterWrite: settles.hold };
+  const settling: Settling = { names, publisher, routeOf: route };
   const intake = createIntake(settling, options.queues, clock, log);
   const links = createLinks(clock);
   const suspects = createSuspects(names, intake, links, clock, log);
@@ -112,7 +110,6 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     consumers,
     control,
     intake,
-    afterWrite: settles.hold,
     clock,
     log,
   });
@@ -121,7 +118,6 @@ export function createRabbitBroker(options: RabbitBrokerOptions): Broker {
     name: `${prefix} consume`,
     async setUp(model) {
       await declareInTurn(model);
-      settles.attach(model);
       suspects.attach(model);
       await consumers.attach(model);
     },

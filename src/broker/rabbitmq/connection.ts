@@ -8,7 +8,7 @@ import { Invalid } from '../../job/errors.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Service } from '../../runtime/service.js';
-import { socketOf } from './turn-writer.js';
+import { socketOf, takeOverWire } from './wire.js';
 
 export interface ConnectionOptions {
   /** Shown in the broker's list of connections. */
@@ -42,11 +42,6 @@ const START_PATIENCE_MS = 5_000;
 const BACKOFF_BASE_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
 const HEARTBEAT_S = 30;
-/**
- * What one turn of the event loop may write before amqplib waits for the socket to drain: beyond the usual 16 kB it wrote frame by frame,
- * each by a call of the system, as the socket is only held back for one turn (turn-writer.ts).
- */
-const TURN_BYTES = 1024 * 1024;
 
 export function createConnection(options: ConnectionOptions): Connection {
   const { name, urls, log, clock, random } = options;
@@ -170,12 +165,13 @@ async function connect(url: string, name: string): Promise<ChannelModel> {
   const socketOptions = {
     // Without it small frames wait some 40 ms for Nagle's algorithm against delayed acknowledgements.
     noDelay: true,
-    writableHighWaterMark: TURN_BYTES, // of net.Socket, which hands it to its stream
     keepAlive: true,
     timeout: CONNECT_TIMEOUT_MS,
     clientProperties: { connection_name: `sluice ${name}` },
   };
-  return amqp.connect(withHeartbeat.href, socketOptions);
+  const model = await amqp.connect(withHeartbeat.href, socketOptions);
+  takeOverWire(model);
+  return model;
 }
 
 async function closeWithin(model: ChannelModel, clock: Clock): Promise<void> {

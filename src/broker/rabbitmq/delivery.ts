@@ -14,8 +14,6 @@ export interface Settling {
   readonly names: Names;
   readonly publisher: Publisher;
   routeOf(job: Job): Route;
-  /** Called after a settle was written on the link. */
-  afterWrite(): void;
 }
 
 export function outgoingJob(job: Job, route: Route): Outgoing {
@@ -55,7 +53,7 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
     settling: Settling,
     isSuspect: boolean,
   ) {
-    super(link, message, settling.afterWrite);
+    super(link, message);
     this.job = job;
     this.lostCount = lostCount;
     this.#settling = settling;

@@ -3,7 +3,6 @@ import type { Channel, ChannelModel, Message } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import { briefly } from './links.js';
-import { createTurnWriter } from './turn-writer.js';
 
 export interface DrainQueueOptions {
   readonly model: ChannelModel;
@@ -30,7 +29,7 @@ export async function drainQueue(options: DrainQueueOptions): Promise<void> {
 }
 
 async function drainThrough(channel: Channel, options: DrainQueueOptions): Promise<void> {
-  const { model, queue, clock, signal } = options;
+  const { queue, clock, signal } = options;
   const over = new AbortController();
   const end = (): void => over.abort();
   let isOpen = true;
@@ -38,7 +37,7 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
   let came = 0;
   let failure: { readonly error: unknown } | undefined;
   let settled = (): void => {};
-  const acks = createAcks(channel, model);
+  const acks = createAcks(channel);
 
   channel.on('error', () => {}); // 'close' follows.
   channel.on('handler-error', () => {}); // A delivery that crossed with the cancel; the broker takes it back at the close.
@@ -114,16 +113,13 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
  * Acks in as few frames as can be. A quorum queue holds back the acks of a channel beyond the 32nd that is under way, and
  * forgets them when the channel closes: what was acked one by one just before would come again (3.10, 4.0).
  */
-function createAcks(channel: Channel, model: ChannelModel) {
-  const writer = createTurnWriter();
-  writer.attach(model);
+function createAcks(channel: Channel) {
   /** By delivery tag, which counts the deliveries of a channel from 1. */
   const done = new Map<number, Message>();
   let last = 0;
 
   function write(message: Message, allUpTo: boolean): void {
     channel.ack(message, allUpTo);
-    writer.hold();
   }
 
   return {

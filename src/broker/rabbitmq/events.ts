@@ -21,8 +21,6 @@ export interface EventsOptions {
   readonly consumers: Consumers;
   readonly control: Control;
   readonly intake: Pick<Intake, 'rescue'>;
-  /** Called after a settle was written on its link. */
-  readonly afterWrite: () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -36,8 +34,8 @@ export interface Events {
 class HeldBatch extends HeldMessage implements BatchDelivery {
   readonly batch: Buffer;
 
-  constructor(link: Link, message: Message, afterWrite: () => void) {
-    super(link, message, afterWrite);
+  constructor(link: Link, message: Message) {
+    super(link, message);
     this.batch = message.content;
   }
 }
@@ -45,14 +43,14 @@ class HeldBatch extends HeldMessage implements BatchDelivery {
 class HeldLetter extends HeldMessage implements LetterDelivery {
   readonly letter: DeadLetter;
 
-  constructor(link: Link, message: Message, afterWrite: () => void, nowMs: number) {
-    super(link, message, afterWrite);
+  constructor(link: Link, message: Message, nowMs: number) {
+    super(link, message);
     this.letter = letterOf(message, nowMs);
   }
 }
 
 export function createEvents(options: EventsOptions): Events {
-  const { names, publisher, consumers, control, intake, afterWrite, clock, log } = options;
+  const { names, publisher, consumers, control, intake, clock, log } = options;
   const listeners = new Set<(isBlocked: boolean) => void>();
 
   return {
@@ -71,7 +69,7 @@ export function createEvents(options: EventsOptions): Events {
         consumers.add({
           queue: names.recorder,
           prefetch,
-          take: (message, link) => deliver(new HeldBatch(link, message, afterWrite)),
+          take: (message, link) => deliver(new HeldBatch(link, message)),
         }),
       consumeDead: (prefetch, deliver) =>
         consumers.add({
@@ -79,7 +77,7 @@ export function createEvents(options: EventsOptions): Events {
           prefetch,
           take(message, link) {
             if (intake.rescue(message, link)) return;
-            deliver(new HeldLetter(link, message, afterWrite, clock.now()));
+            deliver(new HeldLetter(link, message, clock.now()));
           },
         }),
       onBlocked(listener) {

@@ -9,13 +9,10 @@ export class HeldMessage {
   protected readonly link: Link;
   protected isSettled = false;
   readonly #message: Message;
-  readonly #afterWrite: () => void;
 
-  /** @param afterWrite  called after a settle was written on the link */
-  constructor(link: Link, message: Message, afterWrite: () => void) {
+  constructor(link: Link, message: Message) {
     this.link = link;
     this.#message = message;
-    this.#afterWrite = afterWrite;
   }
 
   get isLost(): boolean {
@@ -53,7 +50,6 @@ export class HeldMessage {
     this.isSettled = true;
     try {
       this.link.settle(write);
-      this.#afterWrite();
       return done;
     } catch (cause) {
       return Promise.reject(this.lost(cause));

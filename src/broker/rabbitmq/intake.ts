@@ -62,7 +62,6 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
         },
       );
       link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
-      settling.afterWrite();
       await link.flushed();
     } finally {
       link.onLost.delete(lost);

@@ -7,8 +7,9 @@ import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../job/errors.
 import type { Clock } from '../../runtime/clock.js';
 import { createLinkedList, type Link } from '../../runtime/linked-list.js';
 import type { Log } from '../../runtime/log.js';
+import { createPublishFrames } from './publish-frames.js';
 import type { Route } from './topology.js';
-import { createTurnWriter } from './turn-writer.js';
+import { publishWireOf } from './wire.js';
 
 export interface Outgoing {
   readonly route: Route;
@@ -68,6 +69,8 @@ interface Entry {
   reject(error: Error): void;
 }
 
+type Write = (outgoing: Outgoing, confirmed: (error: Error | null) => void) => void;
+
 /** A bound in bytes beside the one in publishes, for payloads of a megabyte. */
 const WINDOW_BYTES = 64 * 1024 * 1024;
 const SWEEP_MS = 500;
@@ -79,9 +82,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const outbox = createLinkedList<Entry>();
   const waiting: Entry[] = [];
   const returned = new Set<string>();
-  const turn = createTurnWriter();
   let bytes = 0;
   let channel: ConfirmChannel | undefined;
+  let write: Write = () => {};
   let isBlocked = false;
   let isClosed = false;
   let sweep: (() => void) | undefined;
@@ -113,13 +116,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function transmit(entry: Entry): void {
     const via = channel;
     if (via === undefined) return; // Sent by the next `attach`.
-    const { route, body, properties } = entry.outgoing;
     entry.sentAtMs = performance.now();
     try {
-      via.publish(route.exchange, route.key, body, properties, (error: Error | null) =>
-        answered(entry, via, error),
-      );
-      turn.hold();
+      write(entry.outgoing, (error) => answered(entry, via, error));
     } catch (cause) {
       if (channel !== via || (cause as Error).name === 'IllegalOperationError') return; // The channel has just closed.
       if (leave(entry))
@@ -211,8 +210,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
         channel = undefined;
         options.channelLost('the publishing channel was closed');
       });
-      turn.attach(next);
       channel = fresh;
+      write = writeOn(fresh);
       returned.clear();
       for (const entry of outbox.values()) transmit(entry);
     },
@@ -296,5 +295,22 @@ export function createPublisher(options: PublisherOptions): Publisher {
     isBlocked: () => isBlocked,
     isUp: () => channel !== undefined,
     isClosed: () => isClosed,
+  };
+}
+
+/** Jobs by frames of our own, all else by amqplib's. Throws what `ConfirmChannel.publish` throws. */
+function writeOn(channel: ConfirmChannel): Write {
+  const wire = publishWireOf(channel);
+  const frames = wire && createPublishFrames(wire);
+  return (outgoing, confirmed) => {
+    if (frames?.write(outgoing)) wire?.written(confirmed);
+    else
+      channel.publish(
+        outgoing.route.exchange,
+        outgoing.route.key,
+        outgoing.body,
+        outgoing.properties,
+        confirmed,
+      );
   };
 }

@@ -25,7 +25,6 @@ function setup(
       names: describeTopology('t', ['default']).names,
       publisher: { sendPatiently: () => ({ done, withdraw() {} }) } as never,
       routeOf: () => ({ exchange: '', key: '' }),
-      afterWrite() {},
     },
     ['default'],
     systemClock,
