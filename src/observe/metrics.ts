@@ -1,11 +1,12 @@
 /** The metrics of one process (design.md 10): a registry of its own, the observers that feed it, and what is pulled at scrape. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type ErrorCode, errorStatus } from '../api/contract.js';
 import type { BrokerStats } from '../broker/broker.js';
 import type { Job } from '../job/job.js';
 import type { Log } from '../runtime/log.js';
 import { createCounted } from './counted.js';
 import { type Counts, createInspectionMetrics } from './inspection.js';
+import { createObserved } from './observed.js';
 import { createReadSideMetrics, type ReadSide } from './read-side.js';
 
 /** What the HTTP side tells. */
@@ -81,18 +82,18 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const types = new Set(options.types);
   const queues = new Set(options.queues);
   const typeOf = (job: Job): string => (types.has(job.type) ? job.type : 'unknown');
   const queueOf = (job: Job): string => (queues.has(job.queue) ? job.queue : 'unknown');
 
-  const confirms = new Histogram({
+  const observeConfirm = createObserved({
+    registry,
     name: 'sluice_publish_confirm_seconds',
     help: "From writing a job to the broker's confirm.",
+    labelNames: [],
     buckets: requestBuckets,
-    registers,
   });
   const inspection = options.inspect
     ? createInspectionMetrics({
@@ -119,7 +120,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     http: createHttpMetrics(registry, typeOf, queueOf, options.inspect !== undefined),
     jobs: createJobMetrics(registry, typeOf, queueOf, options.handled ?? []),
-    confirmed: (seconds) => confirms.observe(seconds),
+    confirmed: (seconds) => observeConfirm(seconds),
     watchPool: (read) => addPoolMetrics(registry, read),
     contentType: registry.contentType,
     async render() {
@@ -144,11 +145,12 @@ function createHttpMetrics(
     help: 'Requests answered; status 499: the client left before its answer.',
     labelNames: ['method', 'route', 'status'],
   });
-  const durations = new Histogram({
+  const observeDuration = createObserved({
+    registry,
     name: 'sluice_http_request_duration_seconds',
     help: 'From the headers of a request to its answer.',
+    labelNames: [],
     buckets: requestBuckets,
-    registers,
   });
   const countAccepted = createCounted({
     registry,
@@ -169,7 +171,7 @@ function createHttpMetrics(
     refused: (code) => refused.inc({ code }),
     requested(method, route, status, seconds) {
       countRequest(methods.has(method) ? method : 'other', route, status);
-      durations.observe(seconds);
+      observeDuration(seconds);
     },
   };
 }
@@ -187,19 +189,19 @@ function createJobMetrics(
     help: 'Attempts that were settled, by outcome.',
     labelNames: ['queue', 'type', 'outcome'],
   });
-  const durations = new Histogram({
+  const observeDuration = createObserved({
+    registry,
     name: 'sluice_job_duration_seconds',
     help: 'How long handlers ran.',
     labelNames: ['queue', 'type'],
     buckets: jobBuckets,
-    registers,
   });
-  const waits = new Histogram({
+  const observeWait = createObserved({
+    registry,
     name: 'sluice_job_wait_seconds',
     help: 'From the moment a job was due to the start of its handler.',
     labelNames: ['queue'],
     buckets: jobBuckets,
-    registers,
   });
   const redelivered = new Counter({
     name: 'sluice_jobs_redelivered_total',
@@ -213,11 +215,11 @@ function createJobMetrics(
     redelivered.inc({ queue }, 0);
   }
   return {
-    started: (job, waitMs) => waits.observe({ queue: queueOf(job) }, Math.max(0, waitMs) / 1000),
+    started: (job, waitMs) => observeWait(Math.max(0, waitMs) / 1000, queueOf(job)),
     settled(job, outcome, durationMs) {
       const [queue, type] = [queueOf(job), typeOf(job)];
       countCompleted(queue, type, outcome);
-      durations.observe({ queue, type }, durationMs / 1000);
+      observeDuration(durationMs / 1000, queue, type);
     },
     redelivered: (job) => redelivered.inc({ queue: queueOf(job) }),
   };
