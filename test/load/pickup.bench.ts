@@ -1,4 +1,7 @@
 /** How soon a job begins when nothing is in its way: from the moment its request was to leave to its handler, at a steady trickle. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep, systemClock } from '../../src/runtime/clock.js';
 import { freePort } from '../support/free-port.js';
@@ -7,7 +10,7 @@ import type { Sluice } from '../support/sluice.js';
 import { laneOf, type RabbitPlan } from './bench-plan.js';
 import { createLatencies, runOpenLoop } from './open-loop.js';
 import { startBullmq } from './peers.js';
-import { end, startProgram, startRole } from './product.js';
+import { end, startEmbedded, startProgram, startRole } from './product.js';
 import { type Comparison, median } from './report.js';
 import { rotated } from './turns.js';
 
@@ -34,7 +37,7 @@ export async function benchPickup(plan: RabbitPlan): Promise<Comparison[]> {
   const { broker, rounds } = plan;
   const opened: Opened[] = [];
   try {
-    for (const open of [openOurs, openBullmq('everysec'), openBullmq('always'), openBare])
+    for (const open of [openOurs, openBullmq('everysec'), openBullmq('always'), openBare, openEmbedded])
       opened.push(await open(plan));
     const sides = opened.map(({ side }) => side);
     for (const side of sides) await measure(side, WARM_UP_S);
@@ -91,6 +94,19 @@ async function openBare({ place, broker }: RabbitPlan): Promise<Opened> {
     async close() {
       await Promise.all([server, worker].map(end));
       await broker.remove(env.QUEUE);
+    },
+  };
+}
+
+/** No server at all: the job is synced to a file of its own process, which works it off. */
+async function openEmbedded(): Promise<Opened> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-pickup-'));
+  const { url, process } = await startEmbedded(folder, { HANDLERS });
+  return {
+    side: { name: 'Sluice, embedded', url, worker: process, found: [] },
+    async close() {
+      await end(process);
+      await rm(folder, { recursive: true });
     },
   };
 }
