@@ -66,8 +66,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     ack: (place) => storage.ack(place),
     async retry(place, next) {
       const publish = publishOf(next);
-      await storage.retry([place, publish], next.body);
-      tell(publish);
+      await bring(publish, () => storage.retry([place, publish], next.body));
     },
     async bury(place, death) {
       await storage.bury([place, death.reason, failureText(death), death.atMs]);
@@ -92,19 +91,23 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     return [lane, job.dueAtMs > clock.now() ? job.dueAtMs : 0, storedOf(job)];
   }
 
-  /** It is on the disk: says so to whoever brings it on. */
-  function tell([lane, dueAtMs]: Publish): void {
+  /**
+   * What is due is read behind it, in the same batch if nothing else is under way, and so handed out as soon as it is on the disk: read
+   * afterwards, it would wait for the disk a second time, behind its own event. `hasNews` first: it reads at the end of this turn, as a
+   * batch leaves, and what comes first in a turn is first at its end.
+   */
+  async function bring([lane, dueAtMs]: Publish, write: () => Promise<void>): Promise<void> {
     if (dueAtMs === 0) dispatch.hasNews(lane);
-    else due.at(dueAtMs);
+    await write();
+    if (dueAtMs !== 0) due.at(dueAtMs);
   }
 
   async function store(publish: Publish, body: Buffer): Promise<void> {
     try {
-      await storage.publish(publish, body);
+      await bring(publish, () => storage.publish(publish, body));
     } catch (error) {
       throw portError(error);
     }
-    tell(publish);
   }
 
   async function open(): Promise<void> {
