@@ -1,12 +1,12 @@
 /** One delivery and its four ways to be settled, bound to the channel that delivered it. */
 import type { Message } from 'amqplib';
-import { encodeDeath, encodeHeaders } from '../../job/codec.js';
 import type { Job } from '../../job/job.js';
 import type { Death } from '../../job/outcome.js';
 import type { Delivery } from '../broker.js';
 import { HeldMessage } from './held.js';
 import type { Link } from './links.js';
-import type { Outgoing, Publisher } from './publisher.js';
+import { type Outgoing, outgoingDead, outgoingJob } from './outgoing.js';
+import type { Publisher } from './publisher.js';
 import { type Names, type Route, SUSPECT_AFTER } from './topology.js';
 
 /** What a delivery needs of the broker it came from. */
@@ -14,28 +14,6 @@ export interface Settling {
   readonly names: Names;
   readonly publisher: Publisher;
   routeOf(job: Job): Route;
-}
-
-export function outgoingJob(job: Job, route: Route): Outgoing {
-  const headers = encodeHeaders(job);
-  return {
-    route,
-    body: job.body,
-    properties: {
-      persistent: true,
-      mandatory: true,
-      messageId: job.id,
-      type: job.type,
-      contentType: 'application/json',
-      ...(headers === undefined ? {} : { headers }),
-    },
-  };
-}
-
-export function outgoingDead(names: Names, job: Job, death: Death): Outgoing {
-  const outgoing = outgoingJob(job, { exchange: names.dead, key: `${job.queue}.${job.lane}` });
-  const headers = { ...outgoing.properties.headers, ...encodeDeath(death) };
-  return { ...outgoing, properties: { ...outgoing.properties, headers } };
 }
 
 export class RabbitDelivery extends HeldMessage implements Delivery {

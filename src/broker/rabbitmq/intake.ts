@@ -7,10 +7,11 @@ import type { Death } from '../../job/outcome.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
 import type { Delivery } from '../broker.js';
-import { outgoingDead, outgoingJob, RabbitDelivery, type Settling } from './delivery.js';
+import { RabbitDelivery, type Settling } from './delivery.js';
 import { foundNoLane } from './letters.js';
 import type { Link } from './links.js';
-import type { Outgoing, Sending } from './publisher.js';
+import { type Outgoing, outgoingDead, outgoingJob } from './outgoing.js';
+import type { Sending } from './publisher.js';
 import { addressOf, DEAD_AFTER, SUSPECT_AFTER } from './topology.js';
 
 export interface Intake {

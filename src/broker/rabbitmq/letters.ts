@@ -4,7 +4,7 @@ import { encodeDeath, withoutBrokerHeaders } from '../../job/codec.js';
 import { lastMs } from '../../job/job.js';
 import type { Death, Failure } from '../../job/outcome.js';
 import type { DeadLetter } from '../stock.js';
-import type { Outgoing } from './publisher.js';
+import type { Outgoing } from './outgoing.js';
 import { addressOf, type Names } from './topology.js';
 
 /** A message of the queue of dead letters. */

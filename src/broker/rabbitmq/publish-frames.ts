@@ -2,7 +2,7 @@
  * The frames of a publish, written in one go: a `basic.publish` method, its content header, its body (AMQP 0-9-1, 4.2 and 1.8.3.7). For
  * the jobs of the hot route alone; all else is amqplib's to write.
  */
-import type { Outgoing } from './publisher.js';
+import type { Outgoing } from './outgoing.js';
 import { MOST_ROOM } from './turn-writer.js';
 import type { PublishWire } from './wire.js';
 

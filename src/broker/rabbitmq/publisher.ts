@@ -2,21 +2,14 @@
  * The outbox: every publish stays in it until the broker has answered. It bounds what is unconfirmed, publishes the unconfirmed
  * again after a reconnect (which can duplicate, never lose), and tells a definite no from an unknown outcome.
  */
-import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { Invalid, OutcomeUnknown, Refused, Unavailable } from '../../job/errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { createLinkedList, type Link } from '../../runtime/linked-list.js';
 import type { Log } from '../../runtime/log.js';
+import type { Outgoing } from './outgoing.js';
 import { createPublishFrames } from './publish-frames.js';
-import type { Route } from './topology.js';
 import { publishWireOf } from './wire.js';
-
-export interface Outgoing {
-  readonly route: Route;
-  readonly body: Buffer;
-  /** `messageId` names the message when the broker returns it. */
-  readonly properties: Options.Publish & { readonly messageId: string };
-}
 
 export interface PublisherOptions {
   /** Most publishes unconfirmed at a time; as many again may wait for a place. */

@@ -5,9 +5,9 @@ import type { Parcel, StockTarget } from '../stock.js';
 import { NEW_QUEUE_MS } from './broker.js';
 import { createConnection } from './connection.js';
 import { declareTopology, lacksQueue } from './declare.js';
-import { outgoingJob } from './delivery.js';
 import { outgoingLetter } from './letters.js';
-import { createPublisher, type Outgoing } from './publisher.js';
+import { type Outgoing, outgoingJob } from './outgoing.js';
+import { createPublisher } from './publisher.js';
 import { type RabbitStockOptions, refuseSource } from './stock-source.js';
 import { describeTopology, LONGEST_DELAY_MS, routeOf } from './topology.js';
 

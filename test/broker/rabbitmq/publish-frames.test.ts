@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Outgoing } from '../../../src/broker/rabbitmq/outgoing.js';
 import { createPublishFrames } from '../../../src/broker/rabbitmq/publish-frames.js';
-import type { Outgoing } from '../../../src/broker/rabbitmq/publisher.js';
 import { createTurnWriter, MOST_ROOM } from '../../../src/broker/rabbitmq/turn-writer.js';
 import { connection, defs, publishArguments } from './amqplib-inside.js';
 
