@@ -28,7 +28,8 @@ const options: Options = {
 /** Returns `compile(schema)`; one per process is enough, an ajv instance costs more than a schema. @throws Error from compile, saying what to mend */
 export function createSchemaCompiler(): (schema: object) => PayloadCheck {
   const quick = new Ajv2020(options);
-  const thorough = new Ajv2020({ ...options, allErrors: true, verbose: true });
+  // What it compiles has been validated by the other: once is enough, for it means to compile the meta-schema first.
+  const thorough = new Ajv2020({ ...options, validateSchema: false, allErrors: true, verbose: true });
   addFormats.default(quick);
   addFormats.default(thorough);
 

@@ -1,7 +1,6 @@
 /** `/v1/dead-letters`: what has died, and replays and discards of many. */
 import type Router from '@koa/router';
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import type { ErrorObject } from 'ajv';
 import type { TSchema } from 'typebox';
 import { validate as isUuid } from 'uuid';
 import { defaultRatePerSecond } from '../api/constants.js';
@@ -29,6 +28,7 @@ import { withoutBody } from './optional-body.js';
 import { Rejection } from './problem.js';
 import { limitOf, parametersOf, type Query } from './reading.js';
 import { traceContextOf } from './trace-context.js';
+import { quickCheckOf } from './wire-schema.js';
 
 export interface DeadLetterRoutes {
   readonly list: Answering;
@@ -73,13 +73,11 @@ export function addDeadLetterRoutes(
 
 export function createDeadLetterRoutes(options: DeadLetterRoutesOptions): DeadLetterRoutes {
   const { deadLetters, bodies, clock } = options;
-  const ajv = new Ajv2020({ allErrors: false });
-  addFormats.default(ajv);
   const replayRequest = reader<ReplayRequest>(ReplayRequest);
   const discardRequest = reader<DiscardRequest>(DiscardRequest);
 
   function reader<Body>(schema: TSchema): (context: HttpContext) => Promise<Body> {
-    const fits = ajv.compile<Body>(schema);
+    const fits = quickCheckOf<Body>(schema);
     return async (context) => {
       parametersOf(context);
       const { req, res } = context;

@@ -1,6 +1,5 @@
 /** `/v1/queues`: how queues stand, and what operators order them. */
 import type Router from '@koa/router';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { QueueChange, type QueueList } from '../api/queues.js';
 import type { Queues } from '../operations/queues.js';
 import { answer } from './answer.js';
@@ -10,6 +9,7 @@ import { parseJson } from './json.js';
 import { withoutBody } from './optional-body.js';
 import { Rejection } from './problem.js';
 import { parametersOf } from './reading.js';
+import { checkOf } from './wire-schema.js';
 
 export interface QueueRoutes {
   readonly list: Answering;
@@ -49,7 +49,7 @@ export function addQueueRoutes(
 }
 
 export function createQueueRoutes({ queues, bodies, maxBodyBytes }: QueueRoutesOptions): QueueRoutes {
-  const fits = new Ajv2020({ allErrors: true }).compile<QueueChange>(QueueChange);
+  const fits = checkOf<QueueChange>(QueueChange);
 
   function ordering(kind: 'pause' | 'resume' | 'purge'): Answering {
     return async (context) => {

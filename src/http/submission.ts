@@ -1,7 +1,5 @@
 /** From the bytes of one job request to a Job, or to a Rejection that says what to mend. Used by the single route and by batches. */
 import type { ErrorObject } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import type { Static } from 'typebox';
 import { BatchItem, JobRequest, longestDelayMs } from '../api/contract.js';
 import { acceptedAtMs, type Job, type Writable } from '../job/job.js';
@@ -11,6 +9,7 @@ import { createJobId } from './job-id.js';
 import { parseJson } from './json.js';
 import { Rejection } from './problem.js';
 import type { TraceContext } from './trace-context.js';
+import { checkOf } from './wire-schema.js';
 
 /** What ingestion asks of the handler registry. */
 export interface JobTypes {
@@ -49,10 +48,8 @@ export function createSubmission(options: {
   readonly form: 'single' | 'item';
 }): Submission {
   const { jobTypes, clock } = options;
-  const ajv = new Ajv2020({ allErrors: true });
-  addFormats.default(ajv);
   const schema = options.form === 'single' ? JobRequest : BatchItem;
-  const fits = ajv.compile<ItemRequest>(schema);
+  const fits = checkOf<ItemRequest>(schema);
   const knownFields = new Set(Object.keys(schema.properties));
 
   return (bytes, trace, first) => {
