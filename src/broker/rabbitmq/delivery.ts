@@ -44,9 +44,12 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
   override return(): Promise<void> {
     // The broker counts a return like a loss. One more would make a suspect of it, so it begins anew, at the end of its lane.
     if (!this.#isSuspect && this.lostCount < SUSPECT_AFTER - 1) return super.return();
-    const { jobs, suspects } = this.#settling.names;
-    const exchange = this.#isSuspect ? suspects : jobs;
-    return this.#replaceBy(outgoingJob(this.job, { exchange, key: `${this.job.queue}.${this.job.lane}` }));
+    const { names } = this.#settling;
+    const { queue, lane } = this.job;
+    const route = this.#isSuspect
+      ? { exchange: names.suspects, key: `${queue}.${lane}` }
+      : names.toLane(queue, lane);
+    return this.#replaceBy(outgoingJob(this.job, route));
   }
 
   retry(next: Job): Promise<void> {

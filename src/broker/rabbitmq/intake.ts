@@ -160,11 +160,7 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
         { job: job.id, type: job.type, queue },
         'its lane was not there when it was due; moved into it now',
       );
-      moveOrLeave(
-        message,
-        outgoingJob(job, { exchange: settling.names.jobs, key: `${queue}.${lane}` }),
-        link,
-      );
+      moveOrLeave(message, outgoingJob(job, settling.names.toLane(queue, lane)), link);
       return true;
     },
     isMoving: () => underWay.size > 0,

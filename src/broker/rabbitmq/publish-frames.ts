@@ -3,6 +3,7 @@
  * the jobs of the hot route alone; all else is amqplib's to write.
  */
 import type { Outgoing } from './outgoing.js';
+import type { Route } from './topology.js';
 import { MOST_ROOM } from './turn-writer.js';
 import type { PublishWire } from './wire.js';
 
@@ -20,8 +21,6 @@ const PERSISTENT = 2;
 const PROPERTIES = 0x8000 | 0x1000 | 0x80 | 0x20;
 /** Class, weight, size of the body, flags. */
 const CONTENT_HEADER_BYTES = 14;
-/** Exchanges and routing keys that are remembered: those of lanes, and of what is delayed some of endlessly many. */
-const MOST_ROUTES = 1024;
 const printable = /^[ -~]*$/;
 
 export interface PublishFrames {
@@ -34,21 +33,14 @@ export function createPublishFrames({
   channel,
   frameMax,
 }: Omit<PublishWire, 'written'>): PublishFrames {
-  const methods = new Map<string, Map<string, Buffer>>();
-  let routes = 0;
+  /** The method frame is the same for all publishes of a route, and that of a lane is always the same object. */
+  const methods = new WeakMap<Route, Buffer>();
 
-  /** The method frame, the same for all publishes of a route. */
-  function methodOf(exchange: string, key: string): Buffer {
-    const known = methods.get(exchange)?.get(key);
+  function methodOf(route: Route): Buffer {
+    const known = methods.get(route);
     if (known !== undefined) return known;
-    if (routes >= MOST_ROUTES) {
-      methods.clear();
-      routes = 0;
-    }
-    const made = methodFrame(channel, exchange, key);
-    const ofExchange = methods.get(exchange) ?? new Map<string, Buffer>();
-    methods.set(exchange, ofExchange.set(key, made));
-    routes += 1;
+    const made = methodFrame(channel, route);
+    methods.set(route, made);
     return made;
   }
 
@@ -58,7 +50,7 @@ export function createPublishFrames({
       if (headers !== undefined || type === undefined || contentType === undefined) return false;
       if (persistent !== true || mandatory !== true || body.length === 0) return false;
       if (body.length + FRAME_OVERHEAD > frameMax) return false;
-      const method = methodOf(route.exchange, route.key);
+      const method = methodOf(route);
       const headerSize = CONTENT_HEADER_BYTES + 4 + contentType.length + messageId.length + type.length;
       const bytes = method.length + headerSize + body.length + 2 * FRAME_OVERHEAD;
       if (bytes > MOST_ROOM || !(isShort(contentType) && isShort(messageId) && isShort(type))) return false;
@@ -87,7 +79,7 @@ export function createPublishFrames({
   };
 }
 
-function methodFrame(channel: number, exchange: string, key: string): Buffer {
+function methodFrame(channel: number, { exchange, key }: Route): Buffer {
   const [exchangeBytes, keyBytes] = [Buffer.from(exchange), Buffer.from(key)];
   const size = 4 + 2 + 1 + exchangeBytes.length + 1 + keyBytes.length + 1;
   const frame = Buffer.alloc(size + FRAME_OVERHEAD);

@@ -111,6 +111,31 @@ describe('publishing to RabbitMQ', () => {
     expect(delivery?.job.id).to.equal(job.id);
   });
 
+  it('asks for no more permissions than its own names and the default exchange', async () => {
+    const { prefix } = own.bench;
+    await own.node.rabbitmqctl('add_user', 'narrow', 'secret');
+    const [names, written] = [`^${prefix}\\.`, `^(${prefix}\\.|amq\\.default$)`];
+    await own.node.rabbitmqctl('set_permissions', 'narrow', names, written, names);
+    const url = new URL(own.node.url);
+    [url.username, url.password] = ['narrow', 'secret'];
+    const broker = await own.bench.open({ urls: [url.href] });
+    const inbox = createInbox();
+    await broker.consume(source, inbox.take);
+    const jobs = [makeJob(), makeJob({ dueAtMs: Date.now() + 150 })];
+    for (const job of jobs) await broker.publish(job);
+    await broker.events.announce();
+    const [first] = await inbox.first(1);
+    await first?.retry({ ...first.job, attempt: 2 });
+    const deliveries = await inbox.first(3);
+    expect(new Set(deliveries.map(({ job }) => job.id))).to.deep.equal(new Set(jobs.map(({ id }) => id)));
+    await deliveries[1]?.deadLetter({
+      reason: 'permanent',
+      failure: { name: 'Error', message: 'no' },
+      atMs: 1,
+    });
+    await eventually(async () => (await broker.inspect()).deadLetters === 1);
+  });
+
   it('tells a nack of the broker as a refusal, and keeps what was confirmed before', async () => {
     const broker = await own.bench.open();
     const lane = `${own.bench.prefix}.jobs.default.normal`;

@@ -23,6 +23,11 @@ function matches(pattern: string, key: string): boolean {
 function follow(route: Route): { queues: string[]; heldMs: number } {
   let { exchange } = route;
   let heldMs = 0;
+  if (exchange === '') {
+    // The default exchange has every queue bound to it by its name (AMQP 0-9-1, section 3.1.3.1).
+    const declared = topology.steps.filter((step) => step.kind === 'queue' && step.name === route.key);
+    return { queues: declared.map(() => route.key), heldMs };
+  }
   for (let hop = 0; hop <= 2 * DELAY_LEVELS; hop++) {
     const type = topology.steps.find((step) => step.kind === 'exchange' && step.name === exchange);
     const isTopic = type?.kind === 'exchange' && type.type === 'topic';
@@ -71,10 +76,9 @@ describe('topology', () => {
   it('publishes a job that is due, or overdue, straight into its lane', () => {
     const job = { queue: 'mail', lane: 'high' } as const;
     for (const delayMs of [0, -5_000]) {
-      expect(routeOf(topology.names, job, delayMs)).to.deep.equal({
-        exchange: 'sluice.jobs',
-        key: 'mail.high',
-      });
+      const route = routeOf(topology.names, job, delayMs);
+      expect(route).to.deep.equal({ exchange: '', key: 'sluice.jobs.mail.high' });
+      expect(routeOf(topology.names, job, delayMs)).to.equal(route);
     }
   });
 
@@ -119,6 +123,7 @@ describe('topology', () => {
   it('reads the address at the end of a routing key', () => {
     const { key } = routeOf(topology.names, { queue: 'mail', lane: 'low' }, 12_345);
     expect(addressOf(key)).to.deep.equal({ queue: 'mail', lane: 'low' });
-    expect(addressOf('mail.low')).to.deep.equal({ queue: 'mail', lane: 'low' });
+    for (const whole of ['mail.low', 'sluice.jobs.mail.low'])
+      expect(addressOf(whole)).to.deep.equal({ queue: 'mail', lane: 'low' });
   });
 });
