@@ -14,7 +14,7 @@ export interface ObservedOptions<Label extends string> {
   readonly buckets: readonly number[];
 }
 
-/** Adds a value to the series with these values of the labels: closed sets, for none is ever forgotten. */
+/** Adds a finite value to the series with these values of the labels: closed sets, for none is ever forgotten. */
 export type Observe = (value: number, first?: string, second?: string) => void;
 
 interface Series {

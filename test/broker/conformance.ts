@@ -178,7 +178,7 @@ function exercisePort(name: string, openBench: () => Promise<Bench>): void {
 
     it('delivers a delayed job when it is due and not before, each at its own time', async () => {
       const now = Date.now();
-      const jobs = [700, 100, 400, 1_300].map((delayMs) => makeJob({ dueAtMs: now + delayMs }));
+      const jobs = [1_400, 200, 800, 2_600].map((delayMs) => makeJob({ dueAtMs: now + delayMs }));
       const arrivals = new Map<string, number>();
       const inbox = createInbox((delivery) => {
         arrivals.set(delivery.job.id, Date.now());

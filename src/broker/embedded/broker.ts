@@ -92,9 +92,9 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   }
 
   /**
-   * What is due is read behind it, in the same batch if nothing else is under way, and so handed out as soon as it is on the disk: read
-   * afterwards, it would wait for the disk a second time, behind its own event. `hasNews` first: it reads at the end of this turn, as a
-   * batch leaves, and what comes first in a turn is first at its end.
+   * What is due is read behind it, in the same batch when nothing else is on its way, and so handed out as soon as it is on the disk: read
+   * afterwards, it would wait for the disk a second time, behind its own event. `hasNews` comes first, as it reads at the end of this turn,
+   * where a batch leaves as well; `write` must queue within this turn, so that the read cannot come before it.
    */
   async function bring([lane, dueAtMs]: Publish, write: () => Promise<void>): Promise<void> {
     if (dueAtMs === 0) dispatch.hasNews(lane);

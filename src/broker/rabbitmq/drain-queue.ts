@@ -118,10 +118,6 @@ function createAcks(channel: Channel) {
   const done = new Map<number, Message>();
   let last = 0;
 
-  function write(message: Message, allUpTo: boolean): void {
-    channel.ack(message, allUpTo);
-  }
-
   return {
     add: (message: Message): void => void done.set(message.fields.deliveryTag, message),
     /** Those behind which nothing is in hand any more. */
@@ -132,11 +128,11 @@ function createAcks(channel: Channel) {
         last += 1;
         done.delete(last);
       }
-      if (newest !== undefined) write(newest, true);
+      if (newest !== undefined) channel.ack(newest, true);
     },
     /** All others, one by one. @returns whether there were any: they need a moment before the channel is closed */
     writeRest(): boolean {
-      for (const message of done.values()) write(message, false);
+      for (const message of done.values()) channel.ack(message);
       return done.size > 0;
     },
   };

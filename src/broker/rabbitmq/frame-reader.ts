@@ -1,7 +1,25 @@
 /**
- * Reads the frames that come by the thousand, in the bytes in which they came: deliveries, their headers and bodies, and confirms (AMQP
- * 0-9-1, 4.2). Gives what amqplib's own reader gives, to which it leaves all other frames, and all that are malformed.
+ * Reads the frames that come by the thousand, in the bytes in which they came: deliveries, their headers and bodies, and confirms. Gives
+ * what amqplib's own reader gives, to which it leaves all other frames, and all that are malformed.
  */
+
+import {
+  CLASS_BASIC,
+  CONTENT_HEADER_BYTES,
+  FRAME_BODY,
+  FRAME_END,
+  FRAME_HEAD_BYTES,
+  FRAME_HEADER,
+  FRAME_METHOD,
+  FRAME_OVERHEAD,
+  HAS_HEADERS,
+  JOB_PROPERTIES,
+  METHOD_ACK,
+  METHOD_DELIVER,
+  readUint16,
+  readUint32,
+  readUint64,
+} from './amqp.js';
 
 /** As amqplib has it. */
 export interface Frame {
@@ -24,22 +42,8 @@ export interface FrameSource {
   recvSinceLastCheck: boolean;
 }
 
-const FRAME_METHOD = 1;
-const FRAME_HEADER = 2;
-const FRAME_BODY = 3;
-const FRAME_END = 0xce;
-const HEAD_BYTES = 7;
-const FRAME_OVERHEAD = 8;
-const CLASS_BASIC = 60;
-const BASIC_DELIVER = (CLASS_BASIC << 16) | 60;
-const BASIC_ACK = (CLASS_BASIC << 16) | 80;
-const CONTENT_TYPE = 0x8000;
-const HEADERS = 0x2000;
-const DELIVERY_MODE = 0x1000;
-const MESSAGE_ID = 0x80;
-const TYPE = 0x20;
-/** The properties of a job that has its defaults: these and no others. amqplib adds headers to whatever it publishes, if only none. */
-const JOB_PROPERTIES = CONTENT_TYPE | DELIVERY_MODE | MESSAGE_ID | TYPE;
+const BASIC_DELIVER = (CLASS_BASIC << 16) | METHOD_DELIVER;
+const BASIC_ACK = (CLASS_BASIC << 16) | METHOD_ACK;
 const none = Buffer.alloc(0);
 
 /**
@@ -71,11 +75,11 @@ export function createFrameReader(other: () => Frame | false, source: FrameSourc
     for (;;) {
       const left = bytes.length - at;
       if (left >= FRAME_OVERHEAD) {
-        const size = uint32(bytes, at + 3);
+        const size = readUint32(bytes, at + 3);
         if (source.maxFrameSize > 0 && size > source.maxFrameSize) return leaveToOther();
         if (left >= size + FRAME_OVERHEAD) {
           const frame =
-            bytes[at + HEAD_BYTES + size] === FRAME_END ? read(bytes, at, size, texts) : undefined;
+            bytes[at + FRAME_HEAD_BYTES + size] === FRAME_END ? read(bytes, at, size, texts) : undefined;
           if (frame === undefined) return leaveToOther();
           at += size + FRAME_OVERHEAD;
           return frame;
@@ -91,14 +95,14 @@ export function createFrameReader(other: () => Frame | false, source: FrameSourc
 }
 
 function read(bytes: Buffer, at: number, size: number, texts: Texts): Frame | undefined {
-  const channel = uint16(bytes, at + 1);
-  const start = at + HEAD_BYTES;
+  const channel = readUint16(bytes, at + 1);
+  const start = at + FRAME_HEAD_BYTES;
   const end = start + size;
   switch (bytes[at]) {
     case FRAME_METHOD:
       return size < 4 ? undefined : readMethod(bytes, channel, start, end, texts);
     case FRAME_HEADER:
-      return size < 14 ? undefined : readHeader(bytes, channel, start, end, texts);
+      return size < CONTENT_HEADER_BYTES ? undefined : readHeader(bytes, channel, start, end, texts);
     case FRAME_BODY:
       return { channel, content: bytes.subarray(start, end) };
     default:
@@ -113,7 +117,7 @@ function readMethod(
   end: number,
   texts: Texts,
 ): Frame | undefined {
-  const id = uint32(bytes, start);
+  const id = readUint32(bytes, start);
   const from = start + 4;
   if (id === BASIC_DELIVER) {
     const tagAt = from + 1 + (bytes[from] as number);
@@ -123,7 +127,7 @@ function readMethod(
     if (keyAt >= end || keyAt + 1 + (bytes[keyAt] as number) !== end) return undefined;
     const fields = {
       consumerTag: texts.consumerTag.read(bytes, from),
-      deliveryTag: uint64(bytes, tagAt),
+      deliveryTag: readUint64(bytes, tagAt),
       redelivered: ((bytes[tagAt + 8] as number) & 1) === 1,
       exchange: texts.exchange.read(bytes, exchangeAt),
       routingKey: texts.routingKey.read(bytes, keyAt),
@@ -131,7 +135,10 @@ function readMethod(
     return { id, channel, fields };
   }
   if (id === BASIC_ACK && end - from === 9) {
-    const fields = { deliveryTag: uint64(bytes, from), multiple: ((bytes[from + 8] as number) & 1) === 1 };
+    const fields = {
+      deliveryTag: readUint64(bytes, from),
+      multiple: ((bytes[from + 8] as number) & 1) === 1,
+    };
     return { id, channel, fields };
   }
   return undefined;
@@ -144,15 +151,15 @@ function readHeader(
   end: number,
   texts: Texts,
 ): Frame | undefined {
-  const id = uint16(bytes, start);
-  const flags = uint16(bytes, start + 12);
-  if (id !== CLASS_BASIC || (flags & ~HEADERS) !== JOB_PROPERTIES) return undefined;
-  if (uint32(bytes, start + 4) !== 0) return undefined; // A body of 4 GiB or more.
-  const contentTypeAt = start + 14;
+  const id = readUint16(bytes, start);
+  const flags = readUint16(bytes, start + 12);
+  if (id !== CLASS_BASIC || (flags & ~HAS_HEADERS) !== JOB_PROPERTIES) return undefined;
+  if (readUint32(bytes, start + 4) !== 0) return undefined; // A body of 4 GiB or more.
+  const contentTypeAt = start + CONTENT_HEADER_BYTES;
   if (contentTypeAt >= end) return undefined;
   const headersAt = contentTypeAt + 1 + (bytes[contentTypeAt] as number);
-  const hasHeaders = flags !== JOB_PROPERTIES;
-  if (hasHeaders && (headersAt + 4 >= end || uint32(bytes, headersAt) !== 0)) return undefined;
+  const hasHeaders = flags !== JOB_PROPERTIES; // amqplib adds them to whatever it publishes, if only none.
+  if (hasHeaders && (headersAt + 4 >= end || readUint32(bytes, headersAt) !== 0)) return undefined;
   const modeAt = hasHeaders ? headersAt + 4 : headersAt;
   const idAt = modeAt + 1;
   if (idAt >= end) return undefined;
@@ -175,7 +182,7 @@ function readHeader(
     appId: undefined,
     clusterId: undefined,
   };
-  return { id, channel, size: uint32(bytes, start + 8), fields };
+  return { id, channel, size: readUint32(bytes, start + 8), fields };
 }
 
 /** Short strings that are mostly those of the delivery before, each in its place. */
@@ -218,16 +225,4 @@ function createLastText(): LastText {
       return text;
     },
   };
-}
-
-function uint16(bytes: Buffer, at: number): number {
-  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
-}
-
-function uint32(bytes: Buffer, at: number): number {
-  return uint16(bytes, at) * 0x10000 + uint16(bytes, at + 2);
-}
-
-function uint64(bytes: Buffer, at: number): number {
-  return uint32(bytes, at) * 0x1_0000_0000 + uint32(bytes, at + 4);
 }

@@ -9,7 +9,10 @@ export interface Outgoing {
   readonly route: Route;
   readonly body: Buffer;
   /** `messageId` names the message when the broker returns it. */
-  readonly properties: Options.Publish & { readonly messageId: string };
+  readonly properties: Pick<
+    Options.Publish,
+    'persistent' | 'mandatory' | 'type' | 'contentType' | 'headers'
+  > & { readonly messageId: string };
 }
 
 export function outgoingJob(job: Job, route: Route): Outgoing {

@@ -296,7 +296,7 @@ function writeOn(channel: ConfirmChannel): Write {
   const wire = publishWireOf(channel);
   const frames = wire && createPublishFrames(wire);
   return (outgoing, confirmed) => {
-    if (frames?.write(outgoing)) wire?.written(confirmed);
+    if (wire?.isOpen() && frames?.write(outgoing)) wire.written(confirmed);
     else
       channel.publish(
         outgoing.route.exchange,

@@ -1,11 +1,12 @@
 /**
  * Makes the frames of one turn of the event loop leave as one write. It stands where amqplib has a stream for each channel, takes frames
- * from all channels of a connection in the order in which they are written, and hands them to the socket when the turn has ended.
+ * from all of them in the order in which they are written, and hands them to the socket when the turn has ended. What belongs to no
+ * channel, a heartbeat or the close of the connection, amqplib writes at once, before them.
  */
 import type { Socket } from 'node:net';
 
 export interface TurnWriter {
-  /** Whole frames, from amqplib. Always true: what is unconfirmed is bounded by the outbox, not by the socket. */
+  /** Whole frames, from amqplib. Always true: the outbox, the senders of events and the prefetch bound what waits here. */
   write(frames: Buffer): true;
   /** A channel is closed; the others go on. */
   end(): void;
@@ -25,12 +26,29 @@ const SLAB_BYTES = 64 * 1024;
 export const MOST_ROOM = SLAB_BYTES / 4;
 /** What is larger is not copied. */
 const COPIED_BYTES = 4 * 1024;
+/** A new slab would outlive two scavenges and then lie in memory until the next full collection. */
+const MOST_SPARE = 4;
+
+interface Slab {
+  readonly slab: Buffer;
+  /** From here on it is free. */
+  at: number;
+  /** Writes of it that the socket has not finished. */
+  underWay: number;
+}
+
+interface Chunk {
+  readonly bytes: Buffer;
+  /** Called once the socket has no more need of it. */
+  readonly written: (() => void) | undefined;
+}
 
 export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'cork' | 'uncork'>): TurnWriter {
-  /** What was written before is of the socket; from `from` to `to` is what waits. */
-  const open = { slab: Buffer.allocUnsafeSlow(SLAB_BYTES), at: 0 };
+  const spare: Slab[] = [];
+  let open = createSlab();
+  /** Of what waits in the open slab. */
   let from = 0;
-  const waiting: Buffer[] = [];
+  let waiting: Chunk[] = [];
   let isScheduled = false;
 
   function schedule(): void {
@@ -45,32 +63,44 @@ export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'co
   }
 
   function cut(): void {
-    if (open.at > from) waiting.push(open.slab.subarray(from, open.at));
+    if (open.at === from) return;
+    const cutFrom = open;
+    cutFrom.underWay += 1;
+    const written = (): void => {
+      cutFrom.underWay -= 1;
+    };
+    waiting.push({ bytes: open.slab.subarray(from, open.at), written });
     from = open.at;
   }
 
   function flush(): void {
     cut();
-    const chunks = waiting.splice(0);
+    const chunks = waiting;
     const [first] = chunks;
+    if (first === undefined) return;
+    waiting = [];
     // On a connection that has ended nothing is lost: what was not confirmed or acked comes again.
-    if (first === undefined || !socket.writable) return;
+    if (!socket.writable) return;
     if (chunks.length === 1) {
-      socket.write(first);
+      socket.write(first.bytes, first.written);
       return;
     }
     socket.cork();
-    for (const chunk of chunks) socket.write(chunk);
+    for (const { bytes, written } of chunks) socket.write(bytes, written);
     socket.uncork();
   }
 
+  function turnOver(): void {
+    flush();
+    if (spare.length < MOST_SPARE) spare.push(open);
+    const rested = spare.findIndex(({ underWay }) => underWay === 0);
+    open = rested < 0 ? createSlab() : (spare.splice(rested, 1)[0] as Slab);
+    open.at = 0;
+    from = 0;
+  }
+
   function room(bytes: number): Room {
-    if (open.at + bytes > SLAB_BYTES) {
-      flush();
-      open.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      open.at = 0;
-      from = 0;
-    }
+    if (open.at + bytes > SLAB_BYTES) turnOver();
     return open;
   }
 
@@ -78,7 +108,7 @@ export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'co
     write(frames) {
       if (frames.length > COPIED_BYTES) {
         cut();
-        waiting.push(frames);
+        waiting.push({ bytes: frames, written: undefined });
       } else {
         const { slab, at } = room(frames.length);
         slab.set(frames, at);
@@ -94,4 +124,8 @@ export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'co
       schedule();
     },
   };
+}
+
+function createSlab(): Slab {
+  return { slab: Buffer.allocUnsafeSlow(SLAB_BYTES), at: 0, underWay: 0 };
 }

@@ -1,7 +1,7 @@
 /**
  * What is used of amqplib beyond its typed interface, all of it on this page. Its own way from a publish to the socket, and from the socket
  * to a delivery, takes as long as the rest of a job (src/DECISIONS.md), so a connection of ours writes and reads its frames here; what the
- * frames mean stays with amqplib. Its version is pinned, and `test/broker/rabbitmq/wire.test.ts` holds both ways against its own.
+ * frames mean stays with amqplib. Its version is pinned; `frame-reader.test.ts` and `publish-frames.test.ts` hold both ways against its own.
  */
 import type { Socket } from 'node:net';
 import type { Channel, ChannelModel } from 'amqplib';
@@ -39,6 +39,8 @@ export interface PublishWire {
   readonly writer: TurnWriter;
   /** Number of the channel. */
   readonly channel: number;
+  /** Once false, amqplib lets nothing more through, and its own `publish` says why. */
+  isOpen(): boolean;
   /** Most bytes of a frame, its frame around it included. */
   readonly frameMax: number;
   /** Frames of a publish have been written; `confirmed` is told as by `ConfirmChannel.publish`. */
@@ -63,12 +65,15 @@ export function takeOverWire(model: ChannelModel): void {
 /** Of a channel on such a connection, while it is open. */
 export function publishWireOf(channel: Channel): PublishWire | undefined {
   const { ch, connection } = channel as unknown as OpenChannel;
-  const writer = connection.channels[ch]?.buffer;
-  if (!isTurnWriter(writer)) return undefined;
+  const place = connection.channels[ch];
+  // The number of a closed channel is given to the next one.
+  if (place?.channel !== channel || !isTurnWriter(place.buffer)) return undefined;
   return {
-    writer,
+    writer: place.buffer,
     channel: ch,
     frameMax: connection.frameMax,
+    // It puts a function that throws in place of the one of the class.
+    isOpen: () => !Object.hasOwn(channel, 'sendMessage') && !Object.hasOwn(connection, 'sendMessage'),
     written(confirmed) {
       connection.sentSinceLastCheck = true;
       (channel as unknown as OpenChannel).pushConfirmCallback(confirmed);

@@ -89,6 +89,13 @@ const header = fc
     fc.oneof(fc.nat(1000), fc.integer({ min: 2 ** 32, max: 2 ** 52 })),
     fc.oneof(
       fc.record({ contentType: short, deliveryMode: fc.constantFrom(1, 2), messageId: short, type: short }),
+      fc.record({
+        contentType: short,
+        headers: fc.constantFrom({}, { 'x-delivery-count': 1 }),
+        deliveryMode: fc.constantFrom(1, 2),
+        messageId: short,
+        type: short,
+      }),
       fc.record(
         {
           contentType: short,
@@ -168,6 +175,21 @@ describe('reading frames', () => {
       ),
       { numRuns: 500 },
     );
+  });
+
+  it('leaves nothing of a plain job, nor its confirm, to the other reader', () => {
+    const properties = { contentType: 'application/json', deliveryMode: 2, messageId: '01a', type: 'echo' };
+    const fields = { deliveryTag: 1, exchange: '', routingKey: 'sluice.jobs.default.normal' };
+    const frames = [
+      defs.encodeMethod(defs.BasicDeliver, 1, { ...fields, consumerTag: 'amq.ctag-1', redelivered: false }),
+      defs.encodeProperties(defs.BasicProperties, 1, 2, properties),
+      defs.encodeProperties(defs.BasicProperties, 1, 2, { ...properties, headers: {} }),
+      makeBodyFrame(1, Buffer.from('{}')),
+      defs.encodeMethod(defs.BasicAck, 1, { deliveryTag: 1, multiple: false }),
+    ];
+    const source = createSource([Buffer.concat(frames)]);
+    const next = createFrameReader(() => expect.fail('the other reader was asked'), source);
+    expect(all(next)).to.have.length(frames.length);
   });
 
   it('goes on where it was when more has come', () => {

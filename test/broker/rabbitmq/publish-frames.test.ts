@@ -67,7 +67,7 @@ const job = fc
     exchange: fc.constantFrom('sluice.jobs', 'sluice.delay.07', 'ünicode'),
     key: fc.oneof(
       fc.constantFrom('default.normal', 'mail.high'),
-      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.string({ unit: 'binary', maxLength: 40 }),
     ),
     messageId: ascii,
     type: ascii,
@@ -105,6 +105,8 @@ describe('the frames of a publish', () => {
     ['an id beyond ASCII', outgoing({}, { messageId: 'ä' })],
     ['a type beyond ASCII', outgoing({}, { type: '→' })],
     ['an id of more than 255 bytes', outgoing({}, { messageId: 'x'.repeat(256) })],
+    ['an exchange of more than 255 bytes', outgoing({ route: { exchange: 'x'.repeat(256), key: '' } })],
+    ['a routing key that may be so long', outgoing({ route: { exchange: '', key: 'ü'.repeat(90) } })],
     ['an empty body', outgoing({ body: Buffer.alloc(0) })],
     ['a body that is not worth a copy', outgoing({ body: Buffer.alloc(MOST_ROOM) })],
     ['a message that may be lost', outgoing({}, { persistent: false })],

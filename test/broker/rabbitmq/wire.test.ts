@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import amqp from 'amqplib';
 import { expect } from 'chai';
+import { outgoingJob } from '../../../src/broker/rabbitmq/outgoing.js';
+import { createPublishFrames } from '../../../src/broker/rabbitmq/publish-frames.js';
 import { publishWireOf, takeOverWire } from '../../../src/broker/rabbitmq/wire.js';
 import type { Job } from '../../../src/job/job.js';
 import { sharedNode } from '../../support/rabbitmq.js';
@@ -45,13 +47,20 @@ describe('our own reading and writing on a connection of amqplib', () => {
     const wire = publishWireOf(channel);
     const queue = bench.prefix;
     await channel.assertQueue(queue, { exclusive: true });
+    if (wire === undefined) return expect.fail('there is nowhere to write');
+    expect(wire.frameMax).to.equal(131_072);
+    const frames = createPublishFrames(wire);
     const confirmed: number[] = [];
     for (let n = 0; n < 100; n++) {
-      channel.publish('', queue, Buffer.alloc(n % 3 === 0 ? 200_000 : 10), {}, () => confirmed.push(n));
+      const tell = (): void => void confirmed.push(n);
+      if (n % 3 === 0) channel.publish('', queue, Buffer.alloc(n % 2 === 0 ? 200_000 : 10), {}, tell);
+      else {
+        expect(frames.write(outgoingJob(makeJob(), { exchange: '', key: queue }))).to.equal(true);
+        wire.written(tell);
+      }
     }
     await channel.waitForConfirms();
     expect(confirmed).to.deep.equal(Array.from({ length: 100 }, (_, n) => n));
-    expect(wire).to.include({ frameMax: 131_072 });
     await connection.close();
   });
 
@@ -62,8 +71,16 @@ describe('our own reading and writing on a connection of amqplib', () => {
     await channel.close();
     expect(publishWireOf(channel)).to.equal(undefined);
     const next = await connection.createConfirmChannel();
-    expect(publishWireOf(next)).not.to.equal(undefined);
-    await connection.close();
+    const wire = publishWireOf(next);
+    expect(wire?.isOpen()).to.equal(true);
+    expect(publishWireOf(channel), 'its number is that of another now').to.equal(undefined);
+    const closing = next.close();
+    expect(wire?.isOpen(), 'while it is closing').to.equal(false);
+    await closing;
+    const last = publishWireOf(await connection.createConfirmChannel());
+    const closed = connection.close();
+    expect(last?.isOpen(), 'while the connection is closing').to.equal(false);
+    await closed;
   });
 
   it('keeps a connection alive by what it writes and reads: the heartbeat sees both', async () => {
@@ -77,8 +94,9 @@ describe('our own reading and writing on a connection of amqplib', () => {
     checks.checkRecv();
     await new Promise<void>((resolve) => {
       const wire = publishWireOf(channel);
-      wire?.writer.write(Buffer.alloc(0));
-      channel.publish('', queue, Buffer.from('x'), {}, () => resolve());
+      if (wire === undefined) return expect.fail('there is nowhere to write');
+      createPublishFrames(wire).write(outgoingJob(makeJob(), { exchange: '', key: queue }));
+      wire.written(() => resolve());
     });
     expect(checks.checkSend()).to.equal(true);
     expect(checks.checkRecv()).to.equal(true);
