@@ -1,7 +1,7 @@
 /** Whether a job costs the same, and the processes hold the same, whatever else lies in the queue: each depth is drained at its top. */
 import { BATCH, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
 import { drainBetween } from './bench-queue.js';
-import { end, startRole } from './product.js';
+import { end, type RunningRole, startRole } from './product.js';
 import { aligned, median, rateAndCost, type Sample } from './report.js';
 import { startMeter } from './usage.js';
 
@@ -11,12 +11,15 @@ const SENDERS = 4;
 /** So many jobs, and the heap of `serve` has found its size. */
 const WARM_UP = 100_000;
 const FLAT = 1.25;
+/** Between two full collections of its garbage `serve` grows by some 90 MB and falls back: the median of so many looks, this far apart. */
+const LOOKS = 10;
+const BATCHES_BETWEEN_LOOKS = 5;
 
 export interface AtDepth {
   readonly backlog: number;
   /** Of `work`. */
   readonly drains: readonly Sample[];
-  /** Resident memory of `serve` when it was filled, in MB. */
+  /** Resident memory of `serve` while the last jobs of the backlog came in, in MB. */
   readonly serveMb: number;
 }
 
@@ -40,8 +43,7 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
     for (const backlog of depthsUpTo(plan.backlog)) {
       // One round more than is measured: it warms the worker up.
       const wanted = backlog + onTop * (rounds + 1);
-      await sendBatches(serve.url, Math.ceil((wanted - (await depth())) / BATCH), SENDERS);
-      const serveMb = startMeter([serve.process.pid])(1)?.residentMb ?? Number.NaN;
+      const serveMb = await fill(serve, Math.ceil((wanted - (await depth())) / BATCH));
       const work = await startRole('work', place, { WORKER_CONCURRENCY: CONCURRENCY });
       const drains: Sample[] = [];
       for (let left = rounds; left > 0; left--) {
@@ -57,6 +59,18 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
     await broker.purge(queue);
   }
   plan.note(toldOf(found));
+}
+
+/** @returns resident memory of `serve` in MB, at the end */
+async function fill({ url, process }: RunningRole, batches: number): Promise<number> {
+  const watched = Math.min(batches, LOOKS * BATCHES_BETWEEN_LOOKS);
+  await sendBatches(url, batches - watched, SENDERS);
+  const looks: number[] = [];
+  for (let left = watched; left > 0; left -= BATCHES_BETWEEN_LOOKS) {
+    await sendBatches(url, Math.min(left, BATCHES_BETWEEN_LOOKS), SENDERS);
+    looks.push(startMeter([process.pid])(1)?.residentMb ?? Number.NaN);
+  }
+  return median(looks);
 }
 
 /** The table, and how flat it is. @param found  by depth, the least first */
