@@ -16,7 +16,7 @@ import { type Comparison, median } from './report.js';
 import { rotated } from './turns.js';
 
 const PER_SECOND = 100;
-/** As in a service that has been up for a while: at the rate that is measured, V8 would still be compiling after a minute. */
+/** As in a service that has been up for a while: at the rate that is measured, V8 would still be compiling after several rounds. */
 const WARM_UP = { perSecond: 1000, seconds: 3 };
 const GOAL = 1;
 const HANDLERS = fileURLToPath(new URL('pickup-handlers.mjs', import.meta.url));
