@@ -7,20 +7,24 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 
-const trusted = { validateSchema: false, addUsedSchema: false } as const;
-
 /** Tells of all faults. */
 export function checkOf<Value>(schema: TSchema): ValidateFunction<Value> {
-  return compiler({ ...trusted, allErrors: true }).compile<Value>(schema);
+  return compiler(true).compile<Value>(schema);
 }
 
 /** Tells of the first fault. */
 export function quickCheckOf<Value>(schema: TSchema): ValidateFunction<Value> {
-  return compiler({ ...trusted, allErrors: false }).compile<Value>(schema);
+  return compiler(false).compile<Value>(schema);
 }
 
-function compiler(options: ConstructorParameters<typeof Ajv2020>[0]): Ajv2020 {
-  const ajv = new Ajv2020(options);
+/** An instance of ajv costs more than a schema, and one takes any number. */
+const compilers = new Map<boolean, Ajv2020>();
+
+function compiler(allErrors: boolean): Ajv2020 {
+  const known = compilers.get(allErrors);
+  if (known !== undefined) return known;
+  const ajv = new Ajv2020({ allErrors, validateSchema: false, addUsedSchema: false });
   addFormats.default(ajv);
+  compilers.set(allErrors, ajv);
   return ajv;
 }

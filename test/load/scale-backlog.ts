@@ -61,7 +61,7 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
   plan.note(toldOf(found));
 }
 
-/** @returns resident memory of `serve` in MB, at the end */
+/** @returns resident memory of `serve` in MB, the median of the looks at the end */
 async function fill({ url, process }: RunningRole, batches: number): Promise<number> {
   const watched = Math.min(batches, LOOKS * BATCHES_BETWEEN_LOOKS);
   await sendBatches(url, batches - watched, SENDERS);

@@ -46,9 +46,7 @@ export class RabbitDelivery extends HeldMessage implements Delivery {
     if (!this.#isSuspect && this.lostCount < SUSPECT_AFTER - 1) return super.return();
     const { names } = this.#settling;
     const { queue, lane } = this.job;
-    const route = this.#isSuspect
-      ? { exchange: names.suspects, key: `${queue}.${lane}` }
-      : names.toLane(queue, lane);
+    const route = this.#isSuspect ? names.toSuspects(queue, lane) : names.toLane(queue, lane);
     return this.#replaceBy(outgoingJob(this.job, route));
   }
 

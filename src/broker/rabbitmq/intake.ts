@@ -126,11 +126,7 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
           { job: job.id, type: job.type, queue, lostCount },
           'lost with its process or connection too often; moved to the suspects',
         );
-        moveOrLeave(
-          message,
-          outgoingJob(job, { exchange: settling.names.suspects, key: `${queue}.${lane}` }),
-          link,
-        );
+        moveOrLeave(message, outgoingJob(job, settling.names.toSuspects(queue, lane)), link);
         return undefined;
       }
       return new RabbitDelivery(job, lostCount, link, message, settling, false);

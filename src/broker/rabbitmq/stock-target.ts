@@ -69,8 +69,7 @@ export function createRabbitTarget(options: RabbitTargetOptions): StockTarget {
     if (parcel.kind === 'dead') return outgoingLetter(names, parcel.letter);
     const { kind, job } = parcel;
     if (!queues.includes(job.queue)) throw new Invalid('unknown_queue', `there is no queue ${job.queue}`);
-    if (kind === 'suspect')
-      return outgoingJob(job, { exchange: names.suspects, key: `${job.queue}.${job.lane}` });
+    if (kind === 'suspect') return outgoingJob(job, names.toSuspects(job.queue, job.lane));
     return outgoingJob(job, routeOf(names, job, Math.min(job.dueAtMs - clock.now(), LONGEST_DELAY_MS)));
   }
 

@@ -63,6 +63,7 @@ export interface Names {
   /** Into the lane without an exchange of ours. Always the same object. */
   toLane(queue: string, lane: Lane): Route;
   suspectsOf(queue: string): string;
+  toSuspects(queue: string, lane: Lane): Route;
 }
 
 function namesOf(prefix: string): Names {
@@ -79,6 +80,7 @@ function namesOf(prefix: string): Names {
     lane,
     toLane: createLaneRoutes(lane),
     suspectsOf: (queue) => `${prefix}.suspects.${queue}`,
+    toSuspects: (queue, name) => ({ exchange: `${prefix}.suspects`, key: `${queue}.${name}` }),
   };
 }
 

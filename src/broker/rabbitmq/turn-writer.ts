@@ -35,6 +35,8 @@ interface Slab {
   at: number;
   /** Writes of it that the socket has not finished. */
   underWay: number;
+  /** Ends one of these. */
+  readonly written: () => void;
 }
 
 interface Chunk {
@@ -64,12 +66,8 @@ export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'co
 
   function cut(): void {
     if (open.at === from) return;
-    const cutFrom = open;
-    cutFrom.underWay += 1;
-    const written = (): void => {
-      cutFrom.underWay -= 1;
-    };
-    waiting.push({ bytes: open.slab.subarray(from, open.at), written });
+    open.underWay += 1;
+    waiting.push({ bytes: open.slab.subarray(from, open.at), written: open.written });
     from = open.at;
   }
 
@@ -127,5 +125,13 @@ export function createTurnWriter(socket: Pick<Socket, 'writable' | 'write' | 'co
 }
 
 function createSlab(): Slab {
-  return { slab: Buffer.allocUnsafeSlow(SLAB_BYTES), at: 0, underWay: 0 };
+  const made: Slab = {
+    slab: Buffer.allocUnsafeSlow(SLAB_BYTES),
+    at: 0,
+    underWay: 0,
+    written() {
+      made.underWay -= 1;
+    },
+  };
+  return made;
 }

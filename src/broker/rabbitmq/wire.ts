@@ -58,8 +58,7 @@ export function takeOverWire(model: ChannelModel): void {
     if (place) place.buffer = writer; // In place of a stream of its own, which waits for its turn of a loop of its own.
     return number;
   };
-  const reader = createFrameReader(() => recvFrame.call(connection), connection);
-  connection.recvFrame = reader;
+  connection.recvFrame = createFrameReader(() => recvFrame.call(connection), connection);
 }
 
 /** Of a channel on such a connection, while it is open. */
