@@ -1,5 +1,4 @@
 /** `sleep`: does nothing for a while, and stops when told to. For demos, load and tests. */
-import { setTimeout } from 'node:timers/promises';
 import { defineHandler, Type } from '../src/handler/define.js';
 
 const DAY_MS = 86_400_000;
@@ -10,14 +9,15 @@ export const sleep = defineHandler({
     { ms: Type.Integer({ minimum: 0, maximum: DAY_MS }) },
     { additionalProperties: false },
   ),
-  async run(job, { signal }) {
-    const { ms } = job.payload;
-    try {
-      await setTimeout(ms, undefined, { signal });
-    } catch {
-      // The timer's own AbortError hides why: deadline or shutdown.
+  run({ payload: { ms } }, { signal }) {
+    // Not the timer of node:timers/promises, whose own AbortError hides why: deadline or shutdown.
+    return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-    }
-    return { ms };
+      const timer = setTimeout(() => resolve({ ms }), ms);
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
+    });
   },
 });

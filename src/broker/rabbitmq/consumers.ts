@@ -85,7 +85,7 @@ export function createConsumers(options: ConsumersOptions): Consumers {
         return;
       }
       if (subscription.isOver) return; // It comes again once the channel is closed.
-      if (feed.prefetch !== undefined) link.took();
+      if (feed.prefetch !== undefined) link.took(message);
       feed.take(message, link);
     };
     const { consumerTag } = await channel.consume(queue, take, { noAck: feed.prefetch === undefined });

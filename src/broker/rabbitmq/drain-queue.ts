@@ -2,6 +2,7 @@
 import type { Channel, ChannelModel, Message } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
+import { Acks } from './acks.js';
 import { briefly } from './links.js';
 
 export interface DrainQueueOptions {
@@ -37,7 +38,7 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
   let came = 0;
   let failure: { readonly error: unknown } | undefined;
   let settled = (): void => {};
-  const acks = createAcks(channel);
+  const acks = new Acks(channel);
 
   channel.on('error', () => {}); // 'close' follows.
   channel.on('handler-error', () => {}); // A delivery that crossed with the cancel; the broker takes it back at the close.
@@ -49,9 +50,10 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
   async function take(message: Message): Promise<void> {
     inHand += 1;
     came += 1;
+    acks.took(message.fields.deliveryTag);
     try {
       await options.hand(message);
-      acks.add(message);
+      acks.add(message.fields.deliveryTag);
       if (isOpen && !over.signal.aborted) acks.writeRun();
     } catch (error) {
       failure ??= { error };
@@ -103,37 +105,8 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
   }
   if (isOpen) {
     acks.writeRun();
-    if (acks.writeRest()) await sleep(clock, IDLE_MS);
+    if (acks.writeRest() > 0) await sleep(clock, IDLE_MS);
     await briefly(clock, channel.close());
   }
   if (failure !== undefined) throw failure.error;
-}
-
-/**
- * Acks in as few frames as can be. A quorum queue holds back the acks of a channel beyond the 32nd that is under way, and
- * forgets them when the channel closes: what was acked one by one just before would come again (3.10, 4.0).
- */
-function createAcks(channel: Channel) {
-  /** By delivery tag, which counts the deliveries of a channel from 1. */
-  const done = new Map<number, Message>();
-  let last = 0;
-
-  return {
-    add: (message: Message): void => void done.set(message.fields.deliveryTag, message),
-    /** Those behind which nothing is in hand any more. */
-    writeRun(): void {
-      let newest: Message | undefined;
-      for (let message = done.get(last + 1); message !== undefined; message = done.get(last + 1)) {
-        newest = message;
-        last += 1;
-        done.delete(last);
-      }
-      if (newest !== undefined) channel.ack(newest, true);
-    },
-    /** All others, one by one. @returns whether there were any: they need a moment before the channel is closed */
-    writeRest(): boolean {
-      for (const message of done.values()) channel.ack(message);
-      return done.size > 0;
-    },
-  };
 }

@@ -1,5 +1,5 @@
 /** One message in our hands and its one settle, on the channel that brought it. */
-import type { Channel, Message } from 'amqplib';
+import type { Message } from 'amqplib';
 import { Lost } from '../../job/errors.js';
 import type { Link } from './links.js';
 
@@ -20,11 +20,13 @@ export class HeldMessage {
   }
 
   ack(): Promise<void> {
-    return this.#settle((channel) => channel.ack(this.#message));
+    return this.#settle(() => this.link.ack(this.#message));
   }
 
   return(): Promise<void> {
-    return this.#settle((channel) => channel.nack(this.#message, false, true));
+    return this.#settle(() =>
+      this.link.settle(this.#message, (channel) => channel.nack(this.#message, false, true)),
+    );
   }
 
   /** What errors call it. */
@@ -44,12 +46,12 @@ export class HeldMessage {
     });
   }
 
-  #settle(write: (channel: Channel) => void): Promise<void> {
+  #settle(write: () => void): Promise<void> {
     const obstacle = this.obstacle();
     if (obstacle !== undefined) return Promise.reject(obstacle);
     this.isSettled = true;
     try {
-      this.link.settle(write);
+      write();
       return done;
     } catch (cause) {
       return Promise.reject(this.lost(cause));

@@ -62,7 +62,8 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
           throw error;
         },
       );
-      link.settle((channel) => (isSent ? channel.ack(message) : channel.reject(message, false)));
+      if (isSent) link.ack(message);
+      else link.settle(message, (channel) => channel.reject(message, false));
       await link.flushed();
     } finally {
       link.onLost.delete(lost);

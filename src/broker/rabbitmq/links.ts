@@ -1,35 +1,41 @@
 /** The consuming channels that are open, what is in hand on each, and an orderly end for them. */
-import type { Channel } from 'amqplib';
+import type { Channel, Message } from 'amqplib';
 import { type Clock, sleep } from '../../runtime/clock.js';
+import { Acks } from './acks.js';
 
 /** A channel together with whether it still carries settles, and who wants to know when it does not. */
 export interface Link {
   readonly channel: Channel;
   readonly isAlive: boolean;
   readonly onLost: Set<() => void>;
-  /** A message has come on it, to be settled. */
-  took(): void;
-  /** Writes the settle of one of these. Throws when the channel is closing. */
-  settle(write: (channel: Channel) => void): void;
+  /** A message has come on it, to be settled. Told of every one, in their order. */
+  took(message: Delivered): void;
+  /** Acks one of these, together with others of the same moment. Lost with the channel, the ack leaves a message that comes again. */
+  ack(message: Delivered): void;
+  /** Writes another settle of one of these. Throws when the channel is closing. */
+  settle(message: Delivered, write: (channel: Channel) => void): void;
   /** Resolves once the broker will keep what was settled so far even if the connection breaks next, or when it has broken. */
   flushed(): Promise<void>;
   /** Nothing more is wanted of it: it is closed once all that it took is settled. */
   retire(): void;
 }
 
+/** All that is asked of a message: its tag on the channel. */
+type Delivered = { readonly fields: Pick<Message['fields'], 'deliveryTag'> };
+
 export interface Links {
   /** Follows a channel until it closes; call it in the turn in which the channel was made. */
   follow(channel: Channel): Link;
   /**
    * Closes all channels, with every settle done. Closing the connection alone loses the acks of the same turn: amqplib lets
-   * the closing frame overtake them. And of a burst of acks a quorum queue is given the first 32; the channel holds back the
-   * others until those are through, and forgets them when it is closed (3.10): so a burst is given a moment.
+   * the closing frame overtake them. And of a burst of acks the broker holds back some (see acks.ts), and forgets them when the
+   * channel is closed: so a burst is given a moment.
    */
   close(): Promise<void>;
 }
 
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** So many settles are under way at most, the broker holds back the others. */
+/** So many settles are under way at most: what is more is a burst. */
 const UNDER_WAY = 32;
 /** In which the broker gets through with what it holds back. */
 const BURST_MS = 500;
@@ -55,8 +61,9 @@ export function createLinks(clock: Clock): Links {
 }
 
 interface Burst {
-  note(): void;
-  /** Whether more settles were written lately than can be under way. */
+  /** So many settles were written. */
+  note(count: number): void;
+  /** Whether more of them were written lately than can be under way. */
   isOn(): boolean;
 }
 
@@ -65,9 +72,11 @@ function createBurst(): Burst {
   const times = new Float64Array(UNDER_WAY).fill(Number.NEGATIVE_INFINITY);
   let next = 0;
   return {
-    note() {
-      times[next] = performance.now();
-      next = (next + 1) % UNDER_WAY;
+    note(count) {
+      for (let noted = 0; noted < count; noted++) {
+        times[next] = performance.now();
+        next = (next + 1) % UNDER_WAY;
+      }
     },
     isOn: () => performance.now() - (times[next] as number) < BURST_MS,
   };
@@ -79,24 +88,43 @@ class FollowedLink implements Link {
   isAlive = true;
   readonly #clock: Clock;
   readonly #burst = createBurst();
-  #unsettled = 0;
+  readonly #acks: Acks;
+  #isAcking = false;
   #isRetired = false;
   #closing: Promise<unknown> | undefined;
 
   constructor(channel: Channel, clock: Clock) {
     this.channel = channel;
     this.#clock = clock;
+    this.#acks = new Acks(channel);
   }
 
-  took(): void {
-    this.#unsettled += 1;
+  took({ fields }: Delivered): void {
+    this.#acks.took(fields.deliveryTag);
   }
 
-  settle(write: (channel: Channel) => void): void {
-    write(this.channel);
-    this.#burst.note();
-    this.#unsettled -= 1;
+  ack({ fields }: Delivered): void {
+    this.#acks.add(fields.deliveryTag);
     this.#closeWhenDone();
+    if (this.#isAcking) return;
+    this.#isAcking = true;
+    queueMicrotask(() => {
+      try {
+        this.#writeAcks();
+      } catch {} // The channel is closing, and its messages come again.
+    });
+  }
+
+  settle({ fields }: Delivered, write: (channel: Channel) => void): void {
+    write(this.channel);
+    this.#burst.note(1);
+    this.#acks.settled(fields.deliveryTag);
+    this.#closeWhenDone();
+  }
+
+  #writeAcks(): void {
+    this.#isAcking = false;
+    this.#burst.note(this.#acks.writeRun() + this.#acks.writeRest());
   }
 
   retire(): void {
@@ -115,7 +143,7 @@ class FollowedLink implements Link {
     return this.#closing;
   }
 
-  /** Gives the broker its moment, asks, and waits for the answer; or until the channel has ended. */
+  /** Writes what is acked, gives the broker its moment, asks, and waits for the answer; or until the channel has ended. */
   async #afterBurst(ask: () => Promise<unknown>): Promise<void> {
     let tell = (): void => {};
     const ended = new Promise<void>((resolve) => {
@@ -123,6 +151,7 @@ class FollowedLink implements Link {
     });
     this.onLost.add(tell);
     try {
+      this.#writeAcks();
       if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
       if (this.isAlive) await Promise.race([ask(), ended]);
     } finally {
@@ -137,7 +166,7 @@ class FollowedLink implements Link {
   }
 
   #closeWhenDone(): void {
-    if (!this.#isRetired || this.#unsettled > 0 || !this.isAlive) return;
+    if (!this.#isRetired || this.#acks.inHand > 0 || !this.isAlive) return;
     this.close().catch(() => {}); // It was closed already.
   }
 }

@@ -51,7 +51,7 @@ export function createSuspects(names: Names, intake: Intake, links: Links, clock
           const queue = queues[(i + turn) % queues.length] as string;
           const message = await via.channel.get(names.suspectsOf(queue));
           if (message === false) continue;
-          via.took();
+          via.took(message);
           const delivery = intake.fromSuspects(message, queue, via);
           if (delivery === undefined) continue;
           // It may end the process: neither it nor another that is being moved should come again from its lane as well.

@@ -152,9 +152,9 @@ describe('a subscription to a lane', () => {
     const { consumers, model, consume, channels, heard } = setup(isTaken);
     await consumers.attach(model);
     const consumer = await consume();
-    channels[0]?.deliver({});
+    channels[0]?.deliver({ fields: { deliveryTag: 1 } });
     await consumer.cancel();
-    channels[0]?.deliver({});
+    channels[0]?.deliver({ fields: { deliveryTag: 1 } });
     expect(heard()).to.equal(1);
   });
 });

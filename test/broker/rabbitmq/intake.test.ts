@@ -10,7 +10,7 @@ import { createDeferred } from '../../support/deferred.js';
 
 const notAJob = {
   content: Buffer.from('raw'),
-  fields: {},
+  fields: { deliveryTag: 1 },
   properties: { headers: {} },
 } as unknown as Message;
 
@@ -31,7 +31,10 @@ function setup(
     log,
   );
   const link = createLinks(systemClock).follow(channel as unknown as Channel);
-  const take = () => expect(intake.fromLane(notAJob, 'default', 'normal', link)).to.equal(undefined);
+  const take = () => {
+    link.took(notAJob);
+    expect(intake.fromLane(notAJob, 'default', 'normal', link)).to.equal(undefined);
+  };
   return { intake, channel, take };
 }
 
