@@ -1,9 +1,8 @@
 /** `GET /v1/jobs/:id` and `GET /v1/jobs`: what became of jobs. */
-import { validate as isUuid, version as uuidVersion } from 'uuid';
 import type { JobPage } from '../api/contract.js';
 import { JobQuery, JobsQuery, listed, longestWaitS, mostListed } from '../api/queries.js';
 import { Invalid, StoreUnavailable } from '../job/errors.js';
-import { acceptedAtMs, jobTypePattern, queueNamePattern } from '../job/job.js';
+import { acceptedAtMs, isJobId, jobTypePattern, queueNamePattern } from '../job/job.js';
 import { hasEnded, type State, states } from '../job/state.js';
 import type { Clock } from '../runtime/clock.js';
 import type { JobFilter, JobReader, Registers } from '../store/store.js';
@@ -35,7 +34,7 @@ const AHEAD_MS = 60_000;
 /** The id in the path. @throws Rejection not_found  it cannot be one */
 export function idOf(context: HttpContext): string {
   const id = String((context as { params?: Record<string, string> }).params?.['id']).toLowerCase();
-  if (isUuid(id) && uuidVersion(id) === 7) return id;
+  if (isJobId(id)) return id;
   throw new Rejection('not_found', 'there is no such job: ids of jobs are UUIDs of version 7');
 }
 

@@ -3,10 +3,9 @@
  * it; the rest of the job is in properties and headers. A header is written only where it differs from its default,
  * because a header table is the dearest part of a publish.
  */
-import { validate as isUuid, version as uuidVersion } from 'uuid';
 import { Undecodable } from './errors.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { acceptedAtMs, type Job, jobTypePattern, type Lane, lastMs, type Writable } from './job.js';
+import { acceptedAtMs, isJobId, type Job, jobTypePattern, type Lane, lastMs, type Writable } from './job.js';
 import type { Death } from './outcome.js';
 
 /** A message as any AMQP client sees it, without a type of any client library. */
@@ -53,7 +52,7 @@ export function encodeDeath(death: Death): Headers {
  */
 export function decode(envelope: Envelope, queue: string, lane: Lane): Job {
   const { messageId: id, type, headers } = envelope;
-  if (typeof id !== 'string' || !isUuid(id) || uuidVersion(id) !== 7) {
+  if (!isJobId(id)) {
     throw new Undecodable('message_id must be a UUID of version 7');
   }
   if (typeof type !== 'string' || !typePattern.test(type))

@@ -13,7 +13,7 @@ import { validate as isUuid } from 'uuid';
 import { Undecodable } from './errors.js';
 import { type AboutJob, type EventBatch, type EventKind, type JobEvent, sourceRoles } from './event.js';
 import { greatestAttempt, greatestRun } from './fold.js';
-import { jobTypePattern, type Lane, lanes, lastMs, queueNamePattern, type Writable } from './job.js';
+import { isJobId, jobTypePattern, type Lane, lanes, lastMs, queueNamePattern, type Writable } from './job.js';
 import { deathReasons, type Failure } from './outcome.js';
 
 const FORMAT_VERSION = 1;
@@ -38,20 +38,31 @@ type Fields = unknown[];
 export function encodeBatch(batch: EventBatch): Buffer {
   const { source, seq, role, host, atMs: at, held, isLast: last } = batch;
   const names: (readonly [type: string, queue: string, lane: Lane])[] = [];
-  const places = new Map<string, number>();
-  const events = batch.events.map((event) => {
-    const { type, queue, lane } = event;
-    const name = `${type} ${queue} ${lane}`;
-    let place = places.get(name);
-    if (place === undefined) {
-      place = names.push([type, queue, lane]) - 1;
-      places.set(name, place);
-    }
-    return fieldsOf(event, place, at);
-  });
+  const placeOf = collectNames(names);
+  const events = batch.events.map((event) => fieldsOf(event, placeOf(event), at));
   return Buffer.from(
     JSON.stringify({ v: FORMAT_VERSION, source, seq, role, host, at, held, last, names, events }),
   );
+}
+
+/** Puts each name there once, and says where. */
+function collectNames(
+  names: (readonly [type: string, queue: string, lane: Lane])[],
+): (of: JobEvent) => number {
+  const places = new Map<string, number>();
+  let last: JobEvent | undefined;
+  let lastPlace = 0;
+  return (event) => {
+    const { type, queue, lane } = event;
+    // Mostly it is that of the event before.
+    if (last?.type === type && last.queue === queue && last.lane === lane) return lastPlace;
+    const name = `${type} ${queue} ${lane}`;
+    const place = places.get(name) ?? names.push([type, queue, lane]) - 1;
+    places.set(name, place);
+    last = event;
+    lastPlace = place;
+    return place;
+  };
 }
 
 function fieldsOf(event: JobEvent, name: number, at: number): Fields {
@@ -171,8 +182,6 @@ type Name = Pick<AboutJob, 'type' | 'queue' | 'lane'>;
 
 const typePattern = new RegExp(jobTypePattern);
 const queuePattern = new RegExp(queueNamePattern);
-/** One look; the library's two would be a third of a decode. */
-const uuidOfVersion7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 type NameAt = (index: number) => Name | undefined;
 
@@ -211,7 +220,7 @@ function readEvent(fields: Fields, names: NameAt, at: number): JobEvent {
   const kind = kinds[whole(fields[0], 'kind', 0)];
   if (kind === undefined) fail(`kind ${fields[0]} is not known here`);
   const id = fields[1];
-  if (typeof id !== 'string' || !uuidOfVersion7.test(id)) fail('id must be a UUID of version 7');
+  if (!isJobId(id)) fail('id must be a UUID of version 7');
   const name = names(whole(fields[2], 'name', 0));
   if (name === undefined) fail(`name ${fields[2]} is not in names`);
   const { type, queue, lane } = name;

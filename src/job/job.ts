@@ -43,6 +43,13 @@ export type Writable<Value> = { -readonly [Field in keyof Value]: Value[Field] }
 /** The last moment that a date can say, in ms since the epoch (ECMA-262, section 21.4.1.1): a later one could be shown to nobody. */
 export const lastMs = 8_640_000_000_000_000;
 
+const uuidOfVersion7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+
+/** RFC 9562, section 5.7, in either case. One look: the library's two would be a third of what a job takes to decode. */
+export function isJobId(id: unknown): id is string {
+  return typeof id === 'string' && uuidOfVersion7.test(id);
+}
+
 /** The time of acceptance, read from the id (UUID v7), in ms since the epoch. */
 export function acceptedAtMs(job: Pick<Job, 'id'>): number {
   return Number.parseInt(job.id.slice(0, 8) + job.id.slice(9, 13), 16);

@@ -15,6 +15,7 @@ export interface Watchdog extends Service {
 
 /** Bytes kept of the last job's id and type. */
 const NAME_BYTES = 256;
+const SPACE = 0x20;
 const SHORTEST_BEAT_MS = 100;
 const LONGEST_BEAT_MS = 1000;
 
@@ -63,8 +64,14 @@ export function createWatchdog({ limitMs, log }: { readonly limitMs: number; rea
       beat();
       await thread?.terminate();
     },
-    started(job) {
-      Atomics.store(cells, 2, name.write(`${job.id} ${job.type}`, 'latin1'));
+    started({ id, type }) {
+      // Letter by letter: to join the two and hand them to `Buffer.write` takes ten times as long, and each job comes this way.
+      const length = Math.min(id.length + 1 + type.length, NAME_BYTES);
+      for (let at = 0; at < length; at++) {
+        name[at] =
+          at < id.length ? id.charCodeAt(at) : at === id.length ? SPACE : type.charCodeAt(at - id.length - 1);
+      }
+      Atomics.store(cells, 2, length);
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { EventSender } from '../events/sender.js';
 import type { HandlerContext, HandlerJob, HandlerLog } from '../handler/define.js';
 import { isoTime } from '../job/iso-time.js';
-import { acceptedAtMs, type Job, lastMs } from '../job/job.js';
+import { acceptedAtMs, isJobId, type Job, lastMs } from '../job/job.js';
 import { logFieldsOf } from '../job/log-fields.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
@@ -26,11 +26,9 @@ export function snapshotOf(job: Job, payload: unknown): HandlerJob {
 
 /** ISO 8601. The id of a job that another program published need not be a UUID v7, and then holds no time of acceptance. */
 function acceptedAtOf(job: Job): string {
-  const atMs = uuidV7.test(job.id) ? acceptedAtMs(job) : job.dueAtMs;
+  const atMs = isJobId(job.id) ? acceptedAtMs(job) : job.dueAtMs;
   return isoTime(Math.abs(atMs) <= lastMs ? atMs : 0);
 }
-
-const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i;
 
 export interface ContextOptions {
   readonly events: Pick<EventSender, 'tell'>;

@@ -1,5 +1,6 @@
 /** Which waiting job goes next: high before normal before low, and none waits for ever. */
 import { type Lane, lanes } from '../job/job.js';
+import { createLinkedList, type LinkedList } from '../runtime/linked-list.js';
 
 export type PerLane<T> = Readonly<Record<Lane, T>>;
 
@@ -37,50 +38,68 @@ export interface WaitingLine<T> {
 const none: PerLane<number> = { high: 0, normal: 0, low: 0 };
 
 export function createWaitingLine<T>(): WaitingLine<T> {
-  const items: PerLane<T[]> = { high: [], normal: [], low: [] };
+  const items: PerLane<LinkedList<T>> = {
+    high: createLinkedList(),
+    normal: createLinkedList(),
+    low: createLinkedList(),
+  };
   let passed = none;
   const counts = (): PerLane<number> => ({
-    high: items.high.length,
-    normal: items.normal.length,
-    low: items.low.length,
+    high: items.high.size,
+    normal: items.normal.size,
+    low: items.low.size,
   });
   /** The one in which all that waits does, or any when nothing does: then no lane is passed over. Mostly it is so, and each job comes this way. */
-  function onlyLane(): T[] | undefined {
+  function onlyLane(): LinkedList<T> | undefined {
     const { high, normal, low } = items;
-    if (high.length === 0 && low.length === 0) return normal;
-    if (normal.length > 0) return undefined;
-    if (low.length === 0) return high;
-    return high.length === 0 ? low : undefined;
+    if (high.size === 0 && low.size === 0) return normal;
+    if (normal.size > 0) return undefined;
+    if (low.size === 0) return high;
+    return high.size === 0 ? low : undefined;
+  }
+
+  function takeWhere(isWanted: (item: T) => boolean): T[] {
+    return lanes.flatMap((lane) => {
+      const all = items[lane].values();
+      const taken: T[] = [];
+      for (const item of all) {
+        takeFirst(items[lane]);
+        if (isWanted(item)) taken.push(item);
+        else items[lane].add(item);
+      }
+      return taken;
+    });
   }
 
   return {
     get size() {
-      return items.high.length + items.normal.length + items.low.length;
+      return items.high.size + items.normal.size + items.low.size;
     },
     push(lane, item) {
-      items[lane].push(item);
+      items[lane].add(item);
     },
     takeBest() {
       const only = onlyLane();
       if (only !== undefined) {
         passed = none;
-        return only.shift();
+        return takeFirst(only);
       }
       const waiting = counts();
       const chosen = chooseLane(waiting, passed);
       if (chosen === undefined) return undefined;
       passed = passOver(waiting, passed, chosen);
-      return items[chosen].shift();
+      return takeFirst(items[chosen]);
     },
     takeAll() {
-      return lanes.flatMap((lane) => items[lane].splice(0));
+      return takeWhere(() => true);
     },
-    takeWhere(isWanted) {
-      return lanes.flatMap((lane) => {
-        const taken: T[] = [];
-        for (const item of items[lane].splice(0)) (isWanted(item) ? taken : items[lane]).push(item);
-        return taken;
-      });
-    },
+    takeWhere,
   };
+}
+
+function takeFirst<T>(list: LinkedList<T>): T | undefined {
+  const { first } = list;
+  if (first === undefined) return undefined;
+  list.remove(first);
+  return first.value;
 }

@@ -1,7 +1,7 @@
 /** Whether Sluice holds what it promises when it is asked for more: many connections, and handlers that take their time. */
 import { MANY_CONNECTIONS as MANY, manyConnections } from './articles.js';
 import { BATCH, batchOf, laneOf, type RabbitPlan, sendBatches } from './bench-plan.js';
-import { drainRate } from './bench-queue.js';
+import { drainBetween } from './bench-queue.js';
 import { end, startRole } from './product.js';
 import type { Comparison, Sample } from './report.js';
 import { CONNECTIONS as FEW, submitFor } from './submit-load.js';
@@ -9,8 +9,8 @@ import { rotated } from './turns.js';
 
 const WARM_UP_S = 2;
 const HANDLER_MS = 20;
-/** So many jobs of each slot are waited for. */
-const ROUNDS_OF_SLOT = 150;
+/** A slot runs so many jobs while the worker's code becomes warm, then so many that count, and a few more. */
+const SLOT = { warmUp: 100, counted: 150, rest: 20 };
 
 export async function benchSteady(plan: RabbitPlan): Promise<Comparison[]> {
   const comparisons = [await compareConnections(plan)];
@@ -59,14 +59,16 @@ async function compareConnections(plan: RabbitPlan): Promise<Comparison> {
 async function compareSlots(plan: RabbitPlan, concurrency: number): Promise<Comparison> {
   const { place, broker, rounds } = plan;
   const perfect = (concurrency * 1000) / HANDLER_MS;
-  const batches = Math.max(1, Math.ceil((concurrency * ROUNDS_OF_SLOT) / BATCH));
+  const batches = Math.ceil((concurrency * (SLOT.warmUp + SLOT.counted + SLOT.rest)) / BATCH);
+  const from = batches * BATCH - concurrency * SLOT.warmUp;
+  const counted = { from, to: from - concurrency * SLOT.counted };
   const body = batchOf({ type: 'sleep', payload: { ms: HANDLER_MS } });
   const ours: Sample[] = [];
   for (let round = 0; round < rounds; round++) {
     const serve = await startRole('serve', place);
     await sendBatches(serve.url, batches, 1, body);
     await end(serve.process);
-    const rate = drainRate(() => broker.depth(laneOf(place)), batches * BATCH);
+    const rate = drainBetween(() => broker.depth(laneOf(place)), counted);
     const work = await startRole('work', place, { WORKER_CONCURRENCY: String(concurrency) });
     ours.push(await rate);
     await end(work.process);
