@@ -54,7 +54,8 @@ export interface Source {
 
 /**
  * A job in our hands. Settle it exactly once, by one of the four. Each rejects with `Lost` when the delivery is gone
- * with its channel: then the broker delivers the job again, and nothing else needs doing.
+ * with its channel: then the broker delivers the job again, and nothing else needs doing. So it does, too, when an ack that has
+ * resolved is lost with its channel.
  */
 export interface Delivery {
   readonly job: Job;

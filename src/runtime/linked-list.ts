@@ -13,6 +13,8 @@ export interface LinkedList<T> {
   readonly size: number;
   /** In the order they were added; a copy, so the list may change meanwhile. */
   values(): T[];
+  /** The same as links. */
+  links(): Link<T>[];
 }
 
 export interface Link<T> {
@@ -30,6 +32,12 @@ export function createLinkedList<T>(): LinkedList<T> {
   let first: Node<T> | undefined;
   let last: Node<T> | undefined;
   let size = 0;
+
+  function links(): Link<T>[] {
+    const all: Link<T>[] = [];
+    for (let node = first; node !== undefined; node = node.next) all.push(node);
+    return all;
+  }
 
   return {
     add(value) {
@@ -62,9 +70,8 @@ export function createLinkedList<T>(): LinkedList<T> {
       return size;
     },
     values() {
-      const all: T[] = [];
-      for (let node = first; node !== undefined; node = node.next) all.push(node.value);
-      return all;
+      return links().map(({ value }) => value);
     },
+    links,
   };
 }

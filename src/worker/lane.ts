@@ -60,14 +60,9 @@ export function createWaitingLine<T>(): WaitingLine<T> {
 
   function takeWhere(isWanted: (item: T) => boolean): T[] {
     return lanes.flatMap((lane) => {
-      const all = items[lane].values();
-      const taken: T[] = [];
-      for (const item of all) {
-        takeFirst(items[lane]);
-        if (isWanted(item)) taken.push(item);
-        else items[lane].add(item);
-      }
-      return taken;
+      const list = items[lane];
+      const taken = list.links().filter((link) => isWanted(link.value) && list.remove(link));
+      return taken.map(({ value }) => value);
     });
   }
 

@@ -55,8 +55,9 @@ describe('the watchdog', () => {
     expect(lines).to.deep.equal([]);
   });
 
-  it('takes the name of any job, however long', () => {
-    const watchdog = createWatchdog({ limitMs: 1000, log: createMemoryLog().log });
-    expect(() => watchdog.started({ id: 'i'.repeat(1000), type: 't'.repeat(1000) })).not.to.throw();
+  it('tells the beginning of a name that is too long', async () => {
+    const { signal, lines } = await run(500, 'blockLongName');
+    expect(signal).to.equal('SIGKILL');
+    expect(JSON.parse(lines[0] ?? '')).to.include({ level: 'fatal', job: 'i'.repeat(256) });
   });
 });

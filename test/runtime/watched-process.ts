@@ -1,4 +1,4 @@
-/** A process under the watchdog, for its tests: `<limitMs> turn | block | blockAfterStop | silent`. */
+/** A process under the watchdog, for its tests: `<limitMs> turn | block | blockLongName | blockAfterStop | silent`. */
 import { createLog } from '../../src/runtime/log.js';
 import { createWatchdog } from '../../src/runtime/watchdog.js';
 
@@ -25,6 +25,10 @@ switch (conduct) {
   case 'block':
     watchdog.started({ id: 'job-1', type: 'calm' });
     watchdog.started({ id: 'job-2', type: 'endless.loop' });
+    setTimeout(() => block(60_000), 50);
+    break;
+  case 'blockLongName':
+    watchdog.started({ id: 'i'.repeat(1000), type: 'endless.loop' });
     setTimeout(() => block(60_000), 50);
     break;
   case 'blockAfterStop':

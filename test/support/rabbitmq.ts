@@ -130,13 +130,22 @@ async function createNode(
     server = booting;
   };
   // `rabbitmqctl eval` would start a virtual machine for each.
-  const evaluate = async (expression: string): Promise<string> => {
+  const call = async (expression: string, triesLeft = 3): Promise<string> => {
     const cookie = await readFile(join(folder, '.erlang.cookie'), 'utf8');
     const asking = run('erl_call', ['-n', String(env['RABBITMQ_NODENAME']), '-c', cookie.trim(), '-e'], {
       env,
     });
     asking.child.stdin?.end(`${expression}\n`);
-    const { stdout } = await asking;
+    try {
+      return (await asking).stdout;
+    } catch (error) {
+      // Nothing was evaluated: a busy machine can let a handshake between two nodes take too long.
+      if (triesLeft <= 1 || !String(error).includes('failed to connect')) throw error;
+      return call(expression, triesLeft - 1);
+    }
+  };
+  const evaluate = async (expression: string): Promise<string> => {
+    const stdout = await call(expression);
     const value = /^\{ok, ([\s\S]*)\}\s*$/.exec(stdout)?.[1];
     if (value === undefined) throw new Error(`the broker did not evaluate ${expression}: ${stdout}`);
     return value;

@@ -81,7 +81,7 @@ export function createConsumers(options: ConsumersOptions): Consumers {
     const take = (message: ConsumeMessage | null): void => {
       if (message === null) {
         log.warn({ queue }, 'the broker ended a subscription: its queue is gone or moved');
-        void channel.close().catch(() => {}); // Its 'close' opens the subscription again.
+        link.close().catch(() => {}); // Its 'close' opens the subscription again.
         return;
       }
       if (subscription.isOver) return; // It comes again once the channel is closed.

@@ -53,8 +53,8 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
     acks.took(message.fields.deliveryTag);
     try {
       await options.hand(message);
-      acks.add(message.fields.deliveryTag);
-      if (isOpen && !over.signal.aborted) acks.writeRun();
+      acks.acked(message.fields.deliveryTag);
+      if (isOpen && !over.signal.aborted) acks.writeMultiple();
     } catch (error) {
       failure ??= { error };
       end();
@@ -104,8 +104,8 @@ async function drainThrough(channel: Channel, options: DrainQueueOptions): Promi
     });
   }
   if (isOpen) {
-    acks.writeRun();
-    if (acks.writeRest() > 0) await sleep(clock, IDLE_MS);
+    acks.writeMultiple();
+    if (acks.writeSingles() > 0) await sleep(clock, IDLE_MS);
     await briefly(clock, channel.close());
   }
   if (failure !== undefined) throw failure.error;

@@ -25,7 +25,7 @@ export class HeldMessage {
 
   return(): Promise<void> {
     return this.#settle(() =>
-      this.link.settle(this.#message, (channel) => channel.nack(this.#message, false, true)),
+      this.link.refuse(this.#message, (channel) => channel.nack(this.#message, false, true)),
     );
   }
 

@@ -63,7 +63,7 @@ export function createIntake(settling: Settling, queues: readonly string[], cloc
         },
       );
       if (isSent) link.ack(message);
-      else link.settle(message, (channel) => channel.reject(message, false));
+      else link.refuse(message, (channel) => channel.reject(message, false));
       await link.flushed();
     } finally {
       link.onLost.delete(lost);

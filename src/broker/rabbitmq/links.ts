@@ -12,12 +12,14 @@ export interface Link {
   took(message: Delivered): void;
   /** Acks one of these, together with others of the same moment. Lost with the channel, the ack leaves a message that comes again. */
   ack(message: Delivered): void;
-  /** Writes another settle of one of these. Throws when the channel is closing. */
-  settle(message: Delivered, write: (channel: Channel) => void): void;
+  /** Writes the nack or reject of one of these. Throws when the channel is closing. */
+  refuse(message: Delivered, write: (channel: Channel) => void): void;
   /** Resolves once the broker will keep what was settled so far even if the connection breaks next, or when it has broken. */
   flushed(): Promise<void>;
   /** Nothing more is wanted of it: it is closed once all that it took is settled. */
   retire(): void;
+  /** Closes it, with every settle done; what is in hand comes again. Resolves when the broker has answered, or it has ended. */
+  close(): Promise<unknown>;
 }
 
 /** All that is asked of a message: its tag on the channel. */
@@ -35,7 +37,7 @@ export interface Links {
 }
 
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** So many settles are under way at most: what is more is a burst. */
+/** So many frames of settles are under way at most: what is more is a burst. */
 const UNDER_WAY = 32;
 /** In which the broker gets through with what it holds back. */
 const BURST_MS = 500;
@@ -61,7 +63,7 @@ export function createLinks(clock: Clock): Links {
 }
 
 interface Burst {
-  /** So many settles were written. */
+  /** So many frames of settles were written. */
   note(count: number): void;
   /** Whether more of them were written lately than can be under way. */
   isOn(): boolean;
@@ -104,7 +106,7 @@ class FollowedLink implements Link {
   }
 
   ack({ fields }: Delivered): void {
-    this.#acks.add(fields.deliveryTag);
+    this.#acks.acked(fields.deliveryTag);
     this.#closeWhenDone();
     if (this.#isAcking) return;
     this.#isAcking = true;
@@ -115,16 +117,16 @@ class FollowedLink implements Link {
     });
   }
 
-  settle({ fields }: Delivered, write: (channel: Channel) => void): void {
+  refuse({ fields }: Delivered, write: (channel: Channel) => void): void {
     write(this.channel);
     this.#burst.note(1);
-    this.#acks.settled(fields.deliveryTag);
+    this.#acks.refused(fields.deliveryTag);
     this.#closeWhenDone();
   }
 
   #writeAcks(): void {
     this.#isAcking = false;
-    this.#burst.note(this.#acks.writeRun() + this.#acks.writeRest());
+    this.#burst.note(this.#acks.writeMultiple() + this.#acks.writeSingles());
   }
 
   retire(): void {
@@ -137,7 +139,7 @@ class FollowedLink implements Link {
     await this.#afterBurst(() => this.channel.checkExchange(ALWAYS_THERE).catch(() => {}));
   }
 
-  /** Resolves when the broker has answered. A `close()` whose connection breaks meanwhile never settles by itself. */
+  /** A `close()` of the channel whose connection breaks meanwhile never settles by itself. */
   close(): Promise<unknown> {
     this.#closing ??= this.#afterBurst(() => this.channel.close());
     return this.#closing;
@@ -153,7 +155,9 @@ class FollowedLink implements Link {
     try {
       this.#writeAcks();
       if (this.#burst.isOn()) await Promise.race([sleep(this.#clock, BURST_MS), ended]);
-      if (this.isAlive) await Promise.race([ask(), ended]);
+      if (!this.isAlive) return;
+      this.#writeAcks(); // Those of that moment.
+      await Promise.race([ask(), ended]);
     } finally {
       this.onLost.delete(tell);
     }
