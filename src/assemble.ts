@@ -28,6 +28,7 @@ import type { Log } from './runtime/log.js';
 import { createMask } from './runtime/mask.js';
 import type { Health, Service } from './runtime/service.js';
 import { createWatchdog } from './runtime/watchdog.js';
+import type { Pool } from './worker/pool.js';
 
 export interface Running extends Service {
   /** Lines for a person, valid after `start`: addresses, a first command to try. */
@@ -60,7 +61,7 @@ export async function assemble(
     jobLog,
   );
   const { broker, store } = engine;
-  const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats.held ?? 0, log);
+  const sender: EventSender = replaced.sender ?? senderOf(engine, role, () => pool?.stats, log);
   const desks = takesJobs ? createDesks(config, { registry, engine, sender, log }) : undefined;
   const metrics = createMetrics({
     types: registry.types,
@@ -181,7 +182,7 @@ export async function registryOf(config: Config): Promise<Registry> {
   return createRegistry({ handlers: [...shipped, ...own], extraQueues: config.queues });
 }
 
-function senderOf(engine: Engine, role: Role, held: () => number, log: Log): EventSender {
+function senderOf(engine: Engine, role: Role, pool: () => Pool['stats'] | undefined, log: Log): EventSender {
   const { broker, store, dataDir, isEmbedded } = engine;
   const source = randomUUID();
   const { recordBatches } = store.records;
@@ -195,7 +196,8 @@ function senderOf(engine: Engine, role: Role, held: () => number, log: Log): Eve
     host: `${hostname()}:${process.pid}`,
     ...direct,
     isBlocked: () => broker.stats.isBlocked,
-    held,
+    held: () => pool()?.held ?? 0,
+    hasWaiting: () => pool()?.hasWaiting ?? false,
     spool: createSpool({ folder: join(dataDir, 'spool'), source, clock, log }),
     clock,
     log,

@@ -10,14 +10,10 @@ import { encodeBatch } from '../job/event-codec.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Service } from '../runtime/service.js';
+import { createGathering } from './gathering.js';
 import { createPending, MOST_PENDING, type Waiter } from './pending.js';
 import type { Spool } from './spool.js';
 
-/**
- * What nobody waits for gathers for so long after the batch before it. Each batch costs the broker a message and the recorder a
- * transaction, of which a busy `serve` would otherwise make hundreds a second; a crash can lose that much of acceptances.
- */
-const GATHER_MS = 20;
 /** A source that has nothing to say says so after this time. */
 const SIGN_OF_LIFE_MS = 15_000;
 /** After a moment of quiet it says how many deliveries it still has in hand, when that has changed since it was told. */
@@ -60,6 +56,8 @@ export interface EventSenderOptions {
   readonly isBlocked: () => boolean;
   /** Deliveries in the hands of this process. */
   readonly held: () => number;
+  /** Some of them wait for a slot. */
+  readonly hasWaiting: () => boolean;
   readonly spool: Spool;
   /** Of one batch; default 1,000. */
   readonly mostEvents?: number;
@@ -80,24 +78,22 @@ interface Flight {
 }
 
 export function createEventSender(options: EventSenderOptions): EventSender {
-  const { source, role, host, channel, isBlocked, held, spool, clock, log } = options;
+  const { source, role, host, channel, isBlocked, held, hasWaiting, spool, clock, log } = options;
   const pending = createPending(options.mostEvents);
+  const gathering = createGathering({ pending, hasWaiting, clock, over: schedule });
   let phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   let starting: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
   let seq = 0;
   let flight: Flight | undefined;
   let isScheduled = false;
-  let isGathering = false;
   let isLastMade = false;
   /** Gone when `stop` has waited long enough: then what is left goes to the spool. */
   let hasPatience = true;
   let flushed: () => void = () => undefined;
   let lastBatchAtMs = 0;
-  let lastSentAtMs = Number.NEGATIVE_INFINITY;
   let toldHeld = 0;
   let callOffTick: () => void = () => undefined;
-  let callOffGathering: () => void = () => undefined;
   let unsubscribe: () => void = () => undefined;
   let isUnspooling = false;
   let unspooled: Promise<void> = Promise.resolve();
@@ -118,21 +114,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     });
   }
 
-  /** Somebody waits, or enough has gathered, or for long enough. */
-  function isDue(): boolean {
-    const sinceMs = clock.now() - lastSentAtMs;
-    const isGathered = sinceMs >= GATHER_MS || sinceMs < 0; // the clock can be set back
-    return pending.isAwaited || pending.isFull || phase !== 'running' || isGathered;
-  }
-
-  function gather(): void {
-    if (isGathering || pending.size === 0) return;
-    isGathering = true;
-    callOffGathering = clock.after(GATHER_MS, () => {
-      isGathering = false;
-      schedule();
-    });
-  }
+  const isTime = (): boolean => phase !== 'running' || gathering.isOver();
 
   function sendNext(): void {
     if (flight !== undefined || phase === 'new' || phase === 'stopped') return;
@@ -146,7 +128,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     seq++;
     isLastMade = isLast;
     lastBatchAtMs = clock.now();
-    if (events.length > 0) lastSentAtMs = lastBatchAtMs;
+    if (events.length > 0) gathering.sent();
     const wasIdle = toldHeld === 0;
     toldHeld = held();
     if (wasIdle && toldHeld > 0 && phase === 'running') tickIn(SETTLED_MS);
@@ -221,8 +203,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   function next(batch: Flight): void {
     flight = undefined;
     if (batch.isLast) flushed();
-    else if (isDue()) sendNext();
-    else gather();
+    else if (isTime()) sendNext();
   }
 
   /** The broker takes nothing any more: what it has in hand goes to the spool. */
@@ -316,7 +297,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     } else {
       phase = 'stopping';
       callOffTick();
-      callOffGathering();
+      gathering.callOff();
       const whenFlushed = new Promise<void>((resolve) => {
         flushed = resolve;
       });
@@ -342,7 +323,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       return;
     }
     pending.add(event, waiter);
-    schedule();
+    if (flight === undefined && isTime()) schedule();
   }
 
   return {
@@ -357,8 +338,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
           'too many events wait for the broker: of those that jobs began or went on, the oldest are dropped',
         );
       if (flight?.withdraw !== undefined && isCrowded()) takeBack();
-      if (isDue()) schedule();
-      else gather();
+      if (flight === undefined && isTime()) schedule();
     },
     record: (event) => new Promise((resolve, reject) => recordFor(event, { resolve, reject })),
     recordFor,

@@ -54,6 +54,8 @@ export interface Pool extends Service {
     readonly queues: readonly QueueStats[];
     /** Deliveries in hand: that wait, run, or are not settled yet. */
     readonly held: number;
+    /** Some of them wait for a slot. */
+    readonly hasWaiting: boolean;
   };
 }
 
@@ -209,6 +211,9 @@ export function createPool(options: PoolOptions): Pool {
       },
       get held() {
         return executor.heldCount;
+      },
+      get hasWaiting() {
+        return lines.some((line) => line.hasWaiting);
       },
     },
   };

@@ -54,6 +54,8 @@ export interface QueueLine {
   readonly name: string;
   readonly isPaused: boolean;
   readonly stats: QueueStats;
+  /** Deliveries wait here for a slot. */
+  readonly hasWaiting: boolean;
   /** Begins to consume, unless it is paused. Called again after a failure, it goes on where it was. @throws what the broker throws */
   open(): Promise<void>;
   /** Begins to do as asked, and keeps trying. */
@@ -228,6 +230,9 @@ export function createQueueLine(options: QueueLineOptions): QueueLine {
     name,
     get isPaused() {
       return isPaused;
+    },
+    get hasWaiting() {
+      return waiting.size > 0;
     },
     get stats() {
       return {

@@ -16,10 +16,13 @@ describe('the batches of events', () => {
   let clock: ManualClock;
   let channel: FakeChannel;
   let sender: EventSender;
+  /** Of the jobs in hand some wait for a slot. */
+  let hasWaiting: boolean;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sluice-gathering-'));
     clock = createManualClock(startMs);
+    hasWaiting = false;
     channel = createFakeChannel();
     const source = newId();
     const log = createKeptLog();
@@ -30,6 +33,7 @@ describe('the batches of events', () => {
       channel,
       isBlocked: () => false,
       held: () => 3,
+      hasWaiting: () => hasWaiting,
       spool: createSpool({ folder, source, clock, log, mostBytes: 1_000_000 }),
       clock,
       log,
@@ -84,5 +88,39 @@ describe('the batches of events', () => {
     expect((await channel.sentAs(2)).batch.events).to.have.lengthOf(2);
     for (let n = 0; n < 1_000; n++) sender.tell(accepted());
     expect((await channel.sentAs(3)).batch.events).to.have.lengthOf(1_000);
+  });
+
+  it('gathers what somebody waits for during 10 ms after a batch, while other jobs in hand wait for a slot', async () => {
+    hasWaiting = true;
+    await sender.start();
+    channel.confirmAll();
+    await sender.record(succeeded());
+    sender.tell(accepted());
+    void sender.record(succeeded());
+    const records = watch(sender.record(succeeded()));
+    await clock.advance(9);
+    expect([channel.sent.length, records.outcome]).to.deep.equal([1, 'waiting']);
+    await clock.advance(1);
+    expect((await channel.sentAs(2)).batch.events).to.have.lengthOf(3);
+    expect(records.outcome).to.equal('durable');
+    await clock.advance(10);
+    await sender.record(succeeded()); // The last one was long ago.
+    for (let n = 0; n < 999; n++) sender.recordFor(succeeded(), { resolve() {}, reject() {} });
+    await sender.record(succeeded()); // A whole batch waits for nothing.
+    expect((await channel.sentAs(4)).batch.events).to.have.lengthOf(1_000);
+  });
+
+  it('gathers nothing that somebody waits for when no job waits for a slot any more', async () => {
+    hasWaiting = true;
+    await sender.start();
+    channel.confirmAll();
+    await sender.record(succeeded());
+    const first = watch(sender.record(succeeded()));
+    await turn();
+    expect(first.outcome).to.equal('waiting');
+    hasWaiting = false;
+    await sender.record(succeeded());
+    expect(first.outcome).to.equal('durable');
+    expect(channel.sent.at(-1)?.batch.events).to.have.lengthOf(2);
   });
 });

@@ -52,6 +52,7 @@ describe('the sender of events', () => {
       channel,
       isBlocked,
       held: () => held,
+      hasWaiting: () => false,
       spool,
       clock,
       log,

@@ -137,6 +137,7 @@ function senderOf(broker: Broker, folder: string) {
     channel: broker.events,
     isBlocked: () => broker.stats.isBlocked,
     held: () => 0,
+    hasWaiting: () => false,
     spool: createSpool({ ...common, folder }),
   });
 }
