@@ -35,8 +35,10 @@ describe('a paused queue', () => {
   it('is consumed no more: what waits is returned once its consumers are cancelled, what runs goes on', async () => {
     const { broker, pause, open, script, pool } = await setup();
     const running = [broker.deliver(jobOf()), broker.deliver(jobOf())];
+    expect(pool.stats.hasWaiting).to.equal(false);
     const waiting = broker.deliver(jobOf());
     await script.call(1);
+    expect(pool.stats.hasWaiting).to.equal(true);
     let cancelled: () => void = () => {};
     broker.cancelling = new Promise((resolve) => {
       cancelled = resolve;
@@ -54,6 +56,7 @@ describe('a paused queue', () => {
     for (const one of running) expect(await one.settled).to.deep.equal({ kind: 'acked' });
     expect(open()).to.deep.equal(mailLanes);
     expect(pool.stats.queues[0]).to.include({ isPaused: true, waiting: 0, prefetch: 0 });
+    expect(pool.stats.hasWaiting).to.equal(false);
     expect(pool.health()).to.deep.equal({ ok: true });
   });
 
