@@ -116,6 +116,10 @@ export function createEventSender(options: EventSenderOptions): EventSender {
 
   const isTime = (): boolean => phase !== 'running' || gathering.isOver();
 
+  function scheduleInTime(): void {
+    if (flight === undefined && isTime()) schedule(); // Behind a batch that is on its way `next` sees to it.
+  }
+
   function sendNext(): void {
     if (flight !== undefined || phase === 'new' || phase === 'stopped') return;
     const isEnding = phase === 'stopping';
@@ -323,7 +327,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       return;
     }
     pending.add(event, waiter);
-    if (flight === undefined && isTime()) schedule();
+    scheduleInTime();
   }
 
   return {
@@ -338,7 +342,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
           'too many events wait for the broker: of those that jobs began or went on, the oldest are dropped',
         );
       if (flight?.withdraw !== undefined && isCrowded()) takeBack();
-      if (flight === undefined && isTime()) schedule();
+      scheduleInTime();
     },
     record: (event) => new Promise((resolve, reject) => recordFor(event, { resolve, reject })),
     recordFor,
