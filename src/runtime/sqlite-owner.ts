@@ -1,6 +1,6 @@
 /** The thread that works on one SQLite file: opens it, loads the modules that know SQL, and runs batches. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { failureOfError, SqliteFailure, type SqliteFailureKind } from './sqlite-failure.js';
 import { type OpenedFile, openFile } from './sqlite-file.js';
 import type { Answer, Batch, FailureMessage, ThreadData } from './sqlite-messages.js';
@@ -30,12 +30,14 @@ const data = workerData as ThreadData;
 const { file } = data;
 
 /** Others may write the file, too: whoever means to write says so at once, and waits for its turn. */
-const begin = data.use === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE';
+const beginText = data.use === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE';
 
 /** So many of one kind have found no room: the rest of that kind in the batch is not tried, which could take long. */
 const MOST_TOO_LARGE = 8;
 
 interface Opened extends OpenedFile {
+  readonly begin: Statement<[]>;
+  readonly commit: Statement<[]>;
   readonly modules: readonly SqliteModule[];
   readonly operations: readonly SqliteOperation[];
   readonly names: readonly string[];
@@ -52,6 +54,8 @@ async function open(): Promise<Opened> {
   const all = installed.flatMap((module) => Object.entries(module.operations));
   return {
     ...opened,
+    begin: opened.db.prepare(beginText),
+    commit: opened.db.prepare('COMMIT'),
     modules: installed,
     operations: all.map(([, operation]) => operation),
     names: all.map(([name]) => name),
@@ -102,12 +106,12 @@ function transact(
   indexes: readonly number[],
   blocks: ArrayBuffer[],
 ): unknown[] {
-  const { db, operations } = opened;
+  const { db, operations, begin, commit } = opened;
   const results: unknown[] = new Array(batch.operations.length);
   const handOver = (block: ArrayBuffer): void => void blocks.push(block);
   const before = blocks.length;
   const ends = offsetsOf(batch.lengths);
-  db.exec(begin);
+  begin.run();
   try {
     for (const i of indexes) {
       const operation = operations[batch.operations[i] ?? -1] as SqliteOperation;
@@ -116,7 +120,7 @@ function transact(
       results[i] = operation(batch.arguments[i] as never, bytes, handOver);
     }
     for (const module of opened.modules) module.beforeCommit?.();
-    db.exec('COMMIT');
+    commit.run();
     return results;
   } catch (thrown) {
     blocks.length = before;

@@ -18,6 +18,7 @@ import { createEvents } from './events.js';
 import { failureText } from './letters.js';
 import type { Counted, Publish } from './operations.js';
 import { createOutbox } from './outbox.js';
+import type { Placing } from './places.js';
 import type { Opened } from './recovery.js';
 import { createStarted, readStarted, type Started } from './started.js';
 import { createStorage, portError } from './storage.js';
@@ -66,7 +67,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
     ack: (place) => storage.ack(place),
     async retry(place, next) {
       const publish = publishOf(next);
-      await bring(publish, () => storage.retry([place, publish], next.body));
+      await bring(publish, next, () => storage.retry([place, publish], next.body));
     },
     async bury(place, death) {
       await storage.bury([place, death.reason, failureText(death), death.atMs]);
@@ -92,19 +93,32 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
   }
 
   /**
-   * What is due is read behind it, in the same batch when nothing else is on its way, and so handed out as soon as it is on the disk: read
-   * afterwards, it would wait for the disk a second time, behind its own event. `hasNews` comes first, as it reads at the end of this turn,
-   * where a batch leaves as well; `write` must queue within this turn, so that the read cannot come before it.
+   * Handed out as soon as it is on the disk, as a job in memory where nothing waits before it. Else it is read behind its write, in the same
+   * batch when nothing else is on its way: read afterwards, it would wait for the disk a second time, behind its own event. So `hasNews` comes
+   * first, as it reads at the end of this turn, where a batch leaves as well; `write` must queue within this turn, so that the read cannot
+   * come before it.
    */
-  async function bring([lane, dueAtMs]: Publish, write: () => Promise<void>): Promise<void> {
-    if (dueAtMs === 0) dispatch.hasNews(lane);
-    await write();
-    if (dueAtMs !== 0) due.at(dueAtMs);
+  async function bring(
+    [lane, dueAtMs]: Publish,
+    job: Job,
+    write: () => Promise<Placing | undefined>,
+  ): Promise<void> {
+    const isDelayed = dueAtMs !== 0;
+    const isNext = !isDelayed && dispatch.isAtEnd(lane);
+    if (!isDelayed && !isNext) dispatch.hasNews(lane);
+    try {
+      const placing = await write();
+      if (isDelayed) due.at(dueAtMs);
+      else if (isNext && placing !== undefined) dispatch.wasStored(lane, placing, job);
+    } catch (error) {
+      if (isNext) dispatch.hasNews(lane); // It may have been stored all the same.
+      throw error;
+    }
   }
 
-  async function store(publish: Publish, body: Buffer): Promise<void> {
+  async function store(publish: Publish, job: Job): Promise<void> {
     try {
-      await bring(publish, () => storage.publish(publish, body));
+      await bring(publish, job, () => storage.publish(publish, job.body));
     } catch (error) {
       throw portError(error);
     }
@@ -234,7 +248,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
       if (job.dueAtMs - clock.now() > longestDelayMs)
         throw new Invalid('invalid_job', `a job can be delayed by at most ${longestDelayMs} ms (310 days)`);
       const publish = publishOf(job);
-      return outbox.send(job.body.length, () => store(publish, job.body));
+      return outbox.send(job.body.length, () => store(publish, job));
     },
     consume: async (source, deliver) => dispatch.consume(source, deliver),
     async takeSuspect(asked) {

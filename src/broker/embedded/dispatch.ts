@@ -7,6 +7,7 @@ import type { Consumer, Delivery, Source } from '../broker.js';
 import { EmbeddedDelivery, type Settling } from './delivery.js';
 import { createFeed, type Feed } from './feed.js';
 import type { Fetched, Row } from './operations.js';
+import type { Placing } from './places.js';
 import { PLACES_PER_LANE } from './schema.js';
 import type { Storage } from './storage.js';
 import { jobOf } from './stored.js';
@@ -17,6 +18,9 @@ export interface Dispatch {
   consume(source: Source, deliver: (delivery: Delivery) => void): Consumer;
   /** Jobs were added to the lane. */
   hasNews(lane: number): void;
+  /** A job that is stored in the lane now need not be read: `wasStored` hands it out. */
+  isAtEnd(lane: number): boolean;
+  wasStored(lane: number, placing: Placing, job: Job): void;
   /** A row that was read, as a job; one that is none goes to the dead letters. */
   read(row: Row, body: Buffer, queue: string, lane: Lane): Job | undefined;
   /** Deliveries of a lane whose end is not on the disk. */
@@ -123,6 +127,8 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
       };
     },
     hasNews: (id) => lanesById.get(id)?.hasNews(),
+    isAtEnd: (id) => lanesById.get(id)?.isAtEnd() === true,
+    wasStored: (id, [place, before], job) => lanesById.get(id)?.wasStored({ place, job, lost: 0 }, before),
     read,
     inHand: (id) => lanesById.get(id)?.inHand() ?? 0,
     consumers: (id) => lanesById.get(id)?.consumers() ?? 0,

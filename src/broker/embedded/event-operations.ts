@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import type { Counts } from './counts.js';
 import type { DeathColumns } from './letters.js';
+import type { Placing } from './places.js';
 
 export type FetchEvents = readonly [after: number, limit: number];
 
@@ -30,11 +31,11 @@ const STEP_BYTES = 4 * 1024 * 1024;
 type BatchColumns = [number: number, batch: Buffer];
 type LetterColumns = [number, string, string, string | null, ...DeathColumns, Buffer];
 
-/** @param nextNumber  the number of a new row: above all that were ever used while the file is open */
+/** @param nextPlace  of a new row: above all that were ever used while the file is open */
 export function eventOperations(
   db: Database,
   counts: Counts,
-  nextNumber: () => number,
+  nextPlace: () => Placing,
 ): SqliteModule['operations'] {
   const insertBatch = db.prepare<[number, Buffer]>('INSERT INTO batches (number, batch) VALUES (?, ?)');
   const selectBatches = db
@@ -51,9 +52,11 @@ export function eventOperations(
   const deleteLetter = db.prepare<[number]>('DELETE FROM dead WHERE number = ?');
 
   return {
-    'events.publish'(_argument: undefined, batch: Buffer): void {
-      insertBatch.run(nextNumber(), batch);
+    'events.publish'(_argument: undefined, batch: Buffer): Placing {
+      const placing = nextPlace();
+      insertBatch.run(placing[0], batch);
       counts.addBatches(1);
+      return placing;
     },
     'events.fetch'([after, limit]: FetchEvents, _bytes: Buffer, handOver: (block: ArrayBuffer) => void) {
       const found = take(selectBatches.iterate(after, limit), limit, (row) => row[1]);

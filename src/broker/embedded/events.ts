@@ -120,8 +120,8 @@ export function createEvents(options: EventsOptions): Events {
       if (keeper.isOver()) throw new Unavailable('the engine has stopped');
       try {
         if (isUp()) {
-          await storage.publishBatch(batch);
-          batches.hasNews();
+          const [place, before] = await storage.publishBatch(batch);
+          batches.wasStored({ place, batch }, before);
           return;
         }
       } catch (error) {

@@ -10,6 +10,10 @@ export interface Feed<Item extends Placed> {
   consume(prefetch: number, hand: (item: Item, holder: Holder) => void): Consumer;
   /** Rows were added, or can be read from now on. */
   hasNews(): void;
+  /** What is stored now could be handed out without a read. */
+  isAtEnd(): boolean;
+  /** An item was stored behind the place `before`, with nothing between the two: handed out at once where it can be, else read. */
+  wasStored(item: Item, before: number): void;
   /** Handed out, and their end is not on the disk. */
   inHand(): number;
   consumers(): number;
@@ -123,6 +127,13 @@ export function createFeed<Item extends Placed>(options: FeedOptions<Item>): Fee
     hasNews() {
       line.hasNews();
       schedule();
+    },
+    isAtEnd: line.isAtEnd,
+    wasStored(item, before) {
+      line.wasStored(item, before);
+      const isFirst = !isScheduled;
+      schedule();
+      if (isFirst) pump();
     },
     inHand: () => inHand,
     consumers: () => line.takers.length,

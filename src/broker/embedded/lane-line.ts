@@ -18,6 +18,13 @@ export interface LaneLine<Item extends Placed> {
   remove(taker: Taker<Item>): void;
   /** Jobs lie in the file that have not been read. */
   hasNews(): void;
+  /** What is stored now could be handed out without a read. */
+  isAtEnd(): boolean;
+  /**
+   * An item was stored behind the place `before`, with nothing between the two. It is at hand when the line has come that far and a taker
+   * has room for it; else it is read in its turn.
+   */
+  wasStored(item: Item, before: number): void;
   /** Back to its place in front of all that lies behind it. */
   putBack(item: Item): void;
   /** Hands out what can be handed out, each to the next taker with room, but at most `most`: true when there may be more. */
@@ -53,8 +60,19 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
     return undefined;
   }
 
+  /** For how many more than are at hand. */
+  function room(): number {
+    const free = takers.reduce((sum, { held, prefetch }) => sum + Math.max(0, prefetch - held), 0);
+    return free - (atHand.length - first);
+  }
+
+  function isAtEnd(): boolean {
+    return !isReading && !isNews && room() > 0;
+  }
+
   return {
     takers,
+    isAtEnd,
     add: (taker) => void takers.push(taker),
     remove(taker) {
       const at = takers.indexOf(taker);
@@ -62,6 +80,14 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
     },
     hasNews() {
       isNews = true;
+    },
+    wasStored(item, before) {
+      if (isAtEnd() && before <= cursor) {
+        cursor = item.place;
+        atHand.push(item);
+      } else if (item.place > cursor) {
+        isNews = true;
+      }
     },
     putBack(item) {
       atHand = atHand.slice(first);
@@ -86,8 +112,7 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
     },
     nextRead() {
       if (isReading || !isNews) return undefined;
-      const room = takers.reduce((sum, { held, prefetch }) => sum + Math.max(0, prefetch - held), 0);
-      const left = room - (atHand.length - first);
+      const left = room();
       if (left <= 0) return undefined;
       isReading = true;
       isNews = false;

@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
 import { eventOperations } from './event-operations.js';
+import { BATCHES, createPlaces, type Placing } from './places.js';
 import { buryFrom, type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -93,18 +94,18 @@ export function install(db: Database): SqliteModule {
     .prepare<[], [number, number, number, number]>('SELECT id, jobs, delayed, suspects FROM lanes')
     .raw();
   const selectFact = db.prepare<[string], number>('SELECT value FROM facts WHERE name = ?').pluck();
-  /** Rises over all lanes and tables, so that no place is used twice while the file is open. */
-  let number = 0;
+  const places = createPlaces();
 
-  function store([lane, due, [id, type, headers]]: Publish, body: Buffer): void {
-    number += 1;
+  function store([lane, due, [id, type, headers]]: Publish, body: Buffer): Placing | undefined {
     if (due === 0) {
-      insertJob.run(lane * PLACES_PER_LANE + number, id, type, headers, body);
+      const placing = places.next(lane);
+      insertJob.run(placing[0], id, type, headers, body);
       counts.add('jobs', lane, 1);
-    } else {
-      insertDelayed.run(number, due, lane, id, type, headers, body);
-      counts.add('delayed', lane, 1);
+      return placing;
     }
+    insertDelayed.run(places.nextNumber(), due, lane, id, type, headers, body);
+    counts.add('delayed', lane, 1);
+    return undefined;
   }
 
   /** False when it is gone already: an earlier try of the same was stored although its answer said otherwise. */
@@ -141,7 +142,7 @@ export function install(db: Database): SqliteModule {
     operations: {
       'engine.open'(opening: Opening): Opened {
         const opened = openLanes(db, counts, opening);
-        number = opened.lastNumber;
+        places.open(opened.lastNumber);
         return { ...opened, nextDueMs: selectNextDue.get() ?? null };
       },
       'engine.publish': store,
@@ -158,13 +159,12 @@ export function install(db: Database): SqliteModule {
       'engine.ack'(place: Place): void {
         remove(place);
       },
-      'engine.retry'([place, next]: Retry, body: Buffer): void {
-        if (remove(place)) store(next, body);
+      'engine.retry'([place, next]: Retry, body: Buffer): Placing | undefined {
+        return remove(place) ? store(next, body) : undefined;
       },
       'engine.bury'([place, reason, failure, atMs]: Bury): void {
-        number += 1;
         (place < 0 ? burySuspect : buryJob).run(
-          number,
+          places.nextNumber(),
           reason,
           failure,
           atMs,
@@ -196,8 +196,7 @@ export function install(db: Database): SqliteModule {
           if (size > STEP_BYTES && steps > 0) break;
           steps += 1;
           moved.add(lane);
-          number += 1;
-          promoteOne.run(lane * PLACES_PER_LANE + number, old);
+          promoteOne.run(places.next(lane)[0], old);
           deleteDelayed.run(old);
           counts.add('delayed', lane, -1);
           counts.add('jobs', lane, 1);
@@ -216,10 +215,7 @@ export function install(db: Database): SqliteModule {
           batches: selectFact.get('batches') ?? 0,
         };
       },
-      ...eventOperations(db, counts, () => {
-        number += 1;
-        return number;
-      }),
+      ...eventOperations(db, counts, () => places.next(BATCHES)),
     },
     beforeCommit: () => counts.write(),
     rolledBack: () => counts.forget(),

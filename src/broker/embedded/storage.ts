@@ -16,20 +16,21 @@ import type {
   Retry,
   TakeSuspect,
 } from './operations.js';
+import type { Placing } from './places.js';
 import type { Opened, Opening } from './recovery.js';
 
 /** Each rejects with `SqliteFailure`. */
 export interface Storage {
   open(opening: Opening): Promise<Opened>;
-  publish(publish: Publish, body: Buffer): Promise<void>;
+  publish(publish: Publish, body: Buffer): Promise<Placing | undefined>;
   fetch(fetch: Fetch): Promise<Fetched>;
   ack(place: Place): Promise<void>;
-  retry(retry: Retry, body: Buffer): Promise<void>;
+  retry(retry: Retry, body: Buffer): Promise<Placing | undefined>;
   bury(bury: Bury): Promise<void>;
   suspect(take: TakeSuspect): Promise<Fetched>;
   promote(promote: Promote): Promise<Promoted>;
   count(): Promise<Counted>;
-  publishBatch(batch: Buffer): Promise<void>;
+  publishBatch(batch: Buffer): Promise<Placing>;
   fetchBatches(fetch: FetchEvents): Promise<FetchedBatches>;
   ackBatch(number: number): Promise<void>;
   fetchLetters(fetch: FetchEvents): Promise<FetchedLetters>;
@@ -80,15 +81,15 @@ export function createStorage(thread: SqliteThread, clock: Clock, foundFull: () 
 
   return {
     open: (opening) => call('engine.open', opening) as Promise<Opened>,
-    publish: (publish, body) => call('engine.publish', publish, body) as Promise<void>,
+    publish: (publish, body) => call('engine.publish', publish, body) as Promise<Placing | undefined>,
     fetch: (fetch) => call('engine.fetch', fetch) as Promise<Fetched>,
     ack: (place) => call('engine.ack', place) as Promise<void>,
-    retry: (retry, body) => call('engine.retry', retry, body) as Promise<void>,
+    retry: (retry, body) => call('engine.retry', retry, body) as Promise<Placing | undefined>,
     bury: (bury) => call('engine.bury', bury) as Promise<void>,
     suspect: (take) => call('engine.suspect', take) as Promise<Fetched>,
     promote: (promote) => call('engine.promote', promote) as Promise<Promoted>,
     count: () => call('engine.count', undefined) as Promise<Counted>,
-    publishBatch: (batch) => call('events.publish', undefined, batch) as Promise<void>,
+    publishBatch: (batch) => call('events.publish', undefined, batch) as Promise<Placing>,
     fetchBatches: (fetch) => call('events.fetch', fetch) as Promise<FetchedBatches>,
     ackBatch: (number) => call('events.ack', number) as Promise<void>,
     fetchLetters: (fetch) => call('dead.fetch', fetch) as Promise<FetchedLetters>,

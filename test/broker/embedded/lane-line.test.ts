@@ -74,6 +74,117 @@ describe('the waiting line of a lane', () => {
     expect(line.nextRead()).to.not.equal(undefined);
   });
 
+  it('takes what is stored behind the last it knows, without a read, as long as a taker has room', () => {
+    const line = createLaneLine(10);
+    const hand = createHand(2);
+    line.add(hand);
+    expect(line.isAtEnd()).to.equal(false);
+    line.nextRead();
+    line.wasRead([], false);
+    expect(line.isAtEnd()).to.equal(true);
+    line.wasStored({ place: 12 }, 10);
+    line.wasStored({ place: 15 }, 12);
+    expect(line.isAtEnd()).to.equal(false);
+    line.wasStored({ place: 17 }, 15);
+    line.handOut(1000);
+    expect(hand.got).to.deep.equal([12, 15]);
+    hand.held = 0;
+    expect(line.nextRead()).to.deep.equal({ after: 15, limit: 2 });
+  });
+
+  it('reads what something else was put before', () => {
+    const line = createLaneLine(0);
+    line.add(createHand(4));
+    line.nextRead();
+    line.wasRead([], false);
+    line.wasStored({ place: 3 }, 2); // at 2 lies what was moved there, of which it is told later
+    expect(line.nextRead()).to.deep.equal({ after: 0, limit: 4 });
+  });
+
+  /** A file whose rows appear with each step, and a line that is told of some of them, late, and not in order. */
+  it('hands out each once and in order, whatever is stored, read and told in which order', () => {
+    const step = fc.oneof(
+      fc.constantFrom(
+        'publish',
+        'move',
+        'undone',
+        'read',
+        'answer',
+        'fail',
+        'free',
+        'told',
+      ) as fc.Arbitrary<string>,
+      fc.constant('publish'),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), (steps, prefetch) => {
+        const line = createLaneLine<Placed>(0);
+        const hand = createHand(prefetch);
+        line.add(hand);
+        const rows: number[] = [];
+        const untold: (() => void)[] = [];
+        let last = 0;
+        let reading: { items: Placed[]; isCut: boolean } | undefined;
+        let before = 0;
+        const put = (isUndone = false): number => {
+          before = last;
+          last += 1;
+          if (!isUndone) rows.push(last);
+          return last;
+        };
+        const read = (): void => {
+          const next = line.nextRead();
+          if (next === undefined) return;
+          const found = rows.filter((place) => place > next.after).slice(0, next.limit);
+          reading = { items: items(...found), isCut: found.length === next.limit };
+        };
+        const answer = (): void => {
+          if (reading === undefined) return;
+          line.wasRead(reading.items, reading.isCut);
+          reading = undefined;
+        };
+        const act: Readonly<Record<string, () => void>> = {
+          publish() {
+            const isNext = line.isAtEnd();
+            if (!isNext) line.hasNews();
+            const place = put();
+            const behind = before;
+            if (isNext) untold.push(() => line.wasStored({ place }, behind));
+          },
+          move() {
+            put();
+            untold.push(() => line.hasNews());
+          },
+          undone: () => void put(true),
+          read,
+          answer,
+          fail() {
+            if (reading !== undefined) line.readFailed();
+            reading = undefined;
+          },
+          free() {
+            hand.held = 0;
+          },
+          told: () => untold.splice(untold.length >> 1, 1)[0]?.(),
+        };
+        for (const name of steps) {
+          act[name]?.();
+          line.handOut(1000);
+          expect(hand.held).to.be.at.most(prefetch);
+        }
+        for (const tell of untold) tell();
+        for (let left = 2 * rows.length + 2; left > 0; left--) {
+          answer();
+          hand.held = 0;
+          line.handOut(1000);
+          read();
+        }
+        expect(hand.got).to.deep.equal(rows);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('hands out in turns, and never beyond a prefetch', () => {
     const line = createLaneLine(0);
     const [first, second] = [createHand(3), createHand(1)];
