@@ -1,6 +1,7 @@
 /** What `GET /v1/audit` answers and `sluice verify` prints: whether every job that was accepted can be accounted for. */
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { states } from '../job/state.js';
+import { Type } from '../runtime/typebox.js';
 
 const closed = { additionalProperties: false };
 const Count = Type.Integer({ minimum: 0 });

@@ -1,8 +1,9 @@
 /** The wire contract of the HTTP interface: schemas that validate, the types inferred from them, and the error codes. */
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { jobTypePattern, lanes, queueNamePattern } from '../job/job.js';
 import type { DeathReason } from '../job/outcome.js';
 import { states } from '../job/state.js';
+import { Type } from '../runtime/typebox.js';
 
 /** What the delay levels can hold, in ms; `runAt` is held to it as well. */
 export const longestDelayMs = 310 * 86_400_000;

@@ -1,6 +1,7 @@
 /** The wire contract of `/v1/dead-letters`. */
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
+import { Type } from '../runtime/typebox.js';
 import { defaultRatePerSecond } from './constants.js';
 import { JobSummary } from './contract.js';
 

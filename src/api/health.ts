@@ -1,5 +1,6 @@
 /** What `/livez` and `/readyz` answer. */
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../runtime/typebox.js';
 import { Problem } from './contract.js';
 
 const closed = { additionalProperties: false };

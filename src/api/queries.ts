@@ -1,7 +1,8 @@
 /** The query parameters of the routes that read; every other route takes none. They come as text and are checked by hand. */
-import Type from 'typebox';
+
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
 import { states } from '../job/state.js';
+import { Type } from '../runtime/typebox.js';
 
 /** Of `wait`, in seconds. */
 export const longestWaitS = 60;

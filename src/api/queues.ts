@@ -1,6 +1,7 @@
 /** The wire contract of `/v1/queues`. */
-import Type, { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { queueNamePattern } from '../job/job.js';
+import { Type } from '../runtime/typebox.js';
 
 const closed = { additionalProperties: false };
 const count = Type.Integer({ minimum: 0 });

@@ -3,9 +3,9 @@ import type { Static, TSchema } from 'typebox';
 import { Invalid } from '../job/errors.js';
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
 
-/** TypeBox, so that a handler's schema and Sluice use one and the same version of it. */
-export { Type } from 'typebox';
 export { Cancelled, DeadLetter, RetryLater } from '../job/errors.js';
+/** TypeBox, so that a handler's schema and Sluice use one and the same version of it. */
+export { Type } from '../runtime/typebox.js';
 
 /** The job as its handler sees it: an immutable snapshot; `payload` is the handler's own copy. */
 export interface HandlerJob<Payload = unknown> {

@@ -1,8 +1,9 @@
 /** What the audit reads, in SQL. What must fit together is read by one statement, which sees one moment. */
-import { type RawBuilder, sql as raw } from 'kysely';
+
 import { hasEnded, type State, states } from '../job/state.js';
 import { select } from './builders.js';
 import { idsIn } from './jobs.js';
+import { type RawBuilder, sql as raw } from './kysely.js';
 import { type BatchCount, decodeGaps, type Ledger } from './ledgers.js';
 import { remade } from './remade.js';
 import type { Sql } from './sql.js';

@@ -8,7 +8,7 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
-} from 'kysely';
+} from './kysely.js';
 import type { Sql, Statement } from './sql.js';
 import type { Database } from './tables.js';
 

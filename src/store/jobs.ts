@@ -1,9 +1,10 @@
 /** What people read of jobs. Pages go by key, newest first: their cost does not grow with the page's number. */
-import { sql as raw, type SelectQueryBuilder } from 'kysely';
+
 import { Invalid } from '../job/errors.js';
 import type { Lane } from '../job/job.js';
 import { displayedState, type State } from '../job/state.js';
 import { select } from './builders.js';
+import { sql as raw, type SelectQueryBuilder } from './kysely.js';
 import { attemptOf, jobColumns, jobOf, type StoredJob } from './rows.js';
 import { openOrDead } from './schema.js';
 import type { Sql } from './sql.js';

@@ -1,6 +1,7 @@
 /** Replays and discards of many dead jobs: registers, so that they are visible, can be stopped, and go on after a restart. */
-import { sql as raw } from 'kysely';
+
 import { select } from './builders.js';
+import { sql as raw } from './kysely.js';
 import type { Sql } from './sql.js';
 import type { DeadFilter } from './store.js';
 

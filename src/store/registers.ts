@@ -1,7 +1,8 @@
 /** What people have asked for. Every condition is part of the statement that changes something, so that nobody comes between. */
-import { sql as raw } from 'kysely';
+
 import type { CancelOrder, QueueOrder } from '../job/orders.js';
 import { select } from './builders.js';
+import { sql as raw } from './kysely.js';
 import { jobColumns, jobOf, type StoredJob } from './rows.js';
 import type { Sql } from './sql.js';
 import type { Registers } from './store.js';

@@ -1,6 +1,7 @@
 /** What the store forgets, in SQL: small steps, each one transaction, safe when several recorders take them at once. */
-import { type OnConflictBuilder, sql as raw, type SelectQueryBuilder } from 'kysely';
+
 import type { State } from '../job/state.js';
+import { type OnConflictBuilder, sql as raw, type SelectQueryBuilder } from './kysely.js';
 import { forgottenBefore, remade } from './remade.js';
 import type { Sql, Statement } from './sql.js';
 import type { Database } from './tables.js';

@@ -1,5 +1,5 @@
 /** Multi-row inserts of a fixed shape: compiled once for each of a few sizes, then run with flat parameters. */
-import { sql as raw } from 'kysely';
+import { sql as raw } from './kysely.js';
 import type { Sql, Statement } from './sql.js';
 import type { Database } from './tables.js';
 
