@@ -10,8 +10,8 @@ export interface GiveWay {
   begin(request: () => void): void;
 }
 
-/** About a ms of work: a thousand connections are in after about a second, and requests still share writes to the broker. */
-const PER_TURN = 8;
+/** About a ms of work on slow cores: a thousand connections are in after less than a second, and requests still share writes to the broker. */
+const PER_TURN = 4;
 
 /** @param inNextTurn  calls back after the loop has looked for connections once more */
 export function createGiveWay(
