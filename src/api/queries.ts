@@ -1,5 +1,4 @@
 /** The query parameters of the routes that read; every other route takes none. They come as text and are checked by hand. */
-
 import { jobTypePattern, queueNamePattern } from '../job/job.js';
 import { states } from '../job/state.js';
 import { Type } from '../runtime/typebox.js';

@@ -1,5 +1,4 @@
 /** What the audit reads, in SQL. What must fit together is read by one statement, which sees one moment. */
-
 import { hasEnded, type State, states } from '../job/state.js';
 import { select } from './builders.js';
 import { idsIn } from './jobs.js';

@@ -1,5 +1,4 @@
 /** What people read of jobs. Pages go by key, newest first: their cost does not grow with the page's number. */
-
 import { Invalid } from '../job/errors.js';
 import type { Lane } from '../job/job.js';
 import { displayedState, type State } from '../job/state.js';

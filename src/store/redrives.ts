@@ -1,5 +1,4 @@
 /** Replays and discards of many dead jobs: registers, so that they are visible, can be stopped, and go on after a restart. */
-
 import { select } from './builders.js';
 import { sql as raw } from './kysely.js';
 import type { Sql } from './sql.js';

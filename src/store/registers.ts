@@ -1,5 +1,4 @@
 /** What people have asked for. Every condition is part of the statement that changes something, so that nobody comes between. */
-
 import type { CancelOrder, QueueOrder } from '../job/orders.js';
 import { select } from './builders.js';
 import { sql as raw } from './kysely.js';

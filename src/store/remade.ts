@@ -3,7 +3,6 @@
  * that comes a second time. Such a row stands for nothing: whether it was counted before nobody can tell, it may never end, and no
  * broker holds it. So it is marked, counted by itself, called neither lost nor surplus, and deleted again. Only old news is looked at.
  */
-
 import type { JobRow } from '../job/fold.js';
 import { acceptedAtMs } from '../job/job.js';
 import { sql as raw } from './kysely.js';

@@ -1,5 +1,4 @@
 /** What the store forgets, in SQL: small steps, each one transaction, safe when several recorders take them at once. */
-
 import type { State } from '../job/state.js';
 import { type OnConflictBuilder, sql as raw, type SelectQueryBuilder } from './kysely.js';
 import { forgottenBefore, remade } from './remade.js';

@@ -134,11 +134,7 @@ export async function openStage(
       const process = launch('serve', env);
       address = (await process.waitForLine(running)).match(running)?.[0] ?? '';
       // It listens after a while without its broker, too, which a busy machine can keep it waiting for.
-      await eventually(async () => {
-        const { statusCode, body } = await request(`${address}/readyz`);
-        await body.dump();
-        return statusCode === 200;
-      });
+      await eventually(async () => (await stage.call('GET', '/readyz')).status === 200);
       return process;
     },
     launchWork: (env = {}) => launch('work', env),

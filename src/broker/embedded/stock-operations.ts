@@ -4,6 +4,7 @@ import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
 import type { DeathColumns } from './letters.js';
 import type { Stored } from './operations.js';
+import { createPlaces } from './places.js';
 import { type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -84,14 +85,13 @@ export function install(db: Database): SqliteModule {
     .prepare<[], [string, number, number, number]>('SELECT queue, jobs, delayed, suspects FROM lanes')
     .raw();
   const selectDead = db.prepare<[], number>("SELECT value FROM facts WHERE name = 'dead'").pluck();
-  /** As in the engine: rises over all lanes, so that no place is used twice while the file is open. */
-  let number = 0;
+  const places = createPlaces();
 
   return {
     operations: {
       'stock.open'(opening: Opening): Opened {
         const opened = openLanes(db, counts, opening);
-        number = opened.lastNumber;
+        places.open(opened.lastNumber);
         return opened;
       },
       'stock.count'(): StockCount {
@@ -119,9 +119,8 @@ export function install(db: Database): SqliteModule {
         else counts.add(table, lane ?? Math.floor(key / PLACES_PER_LANE), -1);
       },
       'stock.put'([table, lane, due, [id, type, headers]]: PutJob, body: Buffer): void {
-        number += 1;
-        if (table === 'delayed') insertDelayed.run(number, due, lane, id, type, headers, body);
-        else insertPlaced[table].run(lane * PLACES_PER_LANE + number, id, type, headers, body);
+        if (table === 'delayed') insertDelayed.run(places.nextNumber(), due, lane, id, type, headers, body);
+        else insertPlaced[table].run(places.next(lane)[0], id, type, headers, body);
         counts.add(table, lane, 1);
       },
       'stock.putDead'([[id, type, headers], death]: PutDead, body: Buffer): void {
