@@ -128,10 +128,20 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
     },
     hasNews: (id) => lanesById.get(id)?.hasNews(),
     isAtEnd: (id) => lanesById.get(id)?.isAtEnd() === true,
-    wasStored: (id, [place, before], job) => lanesById.get(id)?.wasStored({ place, job, lost: 0 }, before),
+    wasStored: (id, [place, before], job) =>
+      lanesById.get(id)?.wasStored({ place, job: withoutItsRequest(job), lost: 0 }, before),
     read,
     inHand: (id) => lanesById.get(id)?.inHand() ?? 0,
     consumers: (id) => lanesById.get(id)?.consumers() ?? 0,
     undecodable: () => undecodable,
   };
+}
+
+/** A job in hand keeps at most this much of its request in memory beside its own body. */
+const MOST_BESIDE_BYTES = 64 * 1024;
+
+/** The body of a job is a view of its request. A job may be in hand for hours, and a request may hold a thousand others. */
+function withoutItsRequest(job: Job): Job {
+  const isSmall = job.body.buffer.byteLength - job.body.length <= MOST_BESIDE_BYTES;
+  return isSmall ? job : { ...job, body: Buffer.from(job.body) };
 }

@@ -42,7 +42,7 @@ const LARGEST_READ = 128;
 /** @param start  the place before the first of this lane */
 export function createLaneLine<Item extends Placed>(start: number): LaneLine<Item> {
   const takers: Taker<Item>[] = [];
-  /** In the order of places; its head is at `first`. */
+  /** In the order of places; its head is at `first`. What lies before that is let go of now and then. */
   let atHand: Item[] = [];
   let first = 0;
   let cursor = start;
@@ -82,7 +82,7 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
       isNews = true;
     },
     wasStored(item, before) {
-      if (isAtEnd() && before <= cursor) {
+      if (isAtEnd() && before === cursor) {
         cursor = item.place;
         atHand.push(item);
       } else if (item.place > cursor) {
@@ -105,10 +105,12 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
         taker.held += 1;
         taker.take(item);
       }
-      if (first < atHand.length) return true;
-      atHand = [];
-      first = 0;
-      return false;
+      const isMore = first < atHand.length;
+      if (!isMore || first >= LARGEST_READ) {
+        atHand = atHand.slice(first);
+        first = 0;
+      }
+      return isMore;
     },
     nextRead() {
       if (isReading || !isNews) return undefined;

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
 import { eventOperations } from './event-operations.js';
-import { BATCHES, createPlaces, type Placing } from './places.js';
+import { BATCHES, createPlaces, laneOf, type Placing } from './places.js';
 import { buryFrom, type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -220,8 +220,4 @@ export function install(db: Database): SqliteModule {
     beforeCommit: () => counts.write(),
     rolledBack: () => counts.forget(),
   };
-}
-
-function laneOf(place: Place): number {
-  return Math.floor(Math.abs(place) / PLACES_PER_LANE);
 }

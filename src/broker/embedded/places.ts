@@ -7,6 +7,11 @@ export type Placing = readonly [place: number, before: number];
 /** Batches have a lane of their own, whose places are plain numbers: those of jobs begin at 1. */
 export const BATCHES = 0;
 
+/** @param place  negative for that of a suspect */
+export function laneOf(place: number): number {
+  return Math.floor(Math.abs(place) / PLACES_PER_LANE);
+}
+
 export interface Places {
   /** @param lastNumber  the highest in the file */
   open(lastNumber: number): void;

@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { type Lane, lanes } from '../../job/job.js';
 import type { DeathReason, Failure } from '../../job/outcome.js';
 import type { Counts } from './counts.js';
+import { laneOf } from './places.js';
 import { PLACES_PER_LANE } from './schema.js';
 
 export interface Opening {
@@ -110,13 +111,13 @@ function suspectJob(db: Database, counts: Counts, place: number): void {
     'INSERT INTO suspects (place, id, type, headers, body) SELECT place, id, type, headers, body FROM jobs WHERE place = ?',
   ).run(place);
   db.prepare('DELETE FROM jobs WHERE place = ?').run(place);
-  const lane = Math.floor(place / PLACES_PER_LANE);
+  const lane = laneOf(place);
   counts.add('jobs', lane, -1);
   counts.add('suspects', lane, 1);
 }
 
 function burySuspect(db: Database, counts: Counts, place: number, nowMs: number): void {
-  const lane = Math.floor(place / PLACES_PER_LANE);
+  const lane = laneOf(place);
   const failure: Failure = {
     name: 'Lost',
     code: reason,

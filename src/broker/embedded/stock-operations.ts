@@ -4,7 +4,7 @@ import type { SqliteModule } from '../../runtime/sqlite-owner.js';
 import { createCounts } from './counts.js';
 import type { DeathColumns } from './letters.js';
 import type { Stored } from './operations.js';
-import { createPlaces } from './places.js';
+import { createPlaces, laneOf } from './places.js';
 import { type Opened, type Opening, openLanes } from './recovery.js';
 import { PLACES_PER_LANE } from './schema.js';
 
@@ -116,7 +116,7 @@ export function install(db: Database): SqliteModule {
         const lane = remove[table].get(key);
         if (lane === undefined) return;
         if (table === 'dead') counts.addDead(-1);
-        else counts.add(table, lane ?? Math.floor(key / PLACES_PER_LANE), -1);
+        else counts.add(table, lane ?? laneOf(key), -1);
       },
       'stock.put'([table, lane, due, [id, type, headers]]: PutJob, body: Buffer): void {
         if (table === 'delayed') insertDelayed.run(places.nextNumber(), due, lane, id, type, headers, body);

@@ -3,7 +3,7 @@ import type { Lane } from '../../job/job.js';
 import type { Delivery } from '../broker.js';
 import { EmbeddedDelivery, type Settling } from './delivery.js';
 import type { Dispatch } from './dispatch.js';
-import { PLACES_PER_LANE } from './schema.js';
+import { laneOf } from './places.js';
 import type { Storage } from './storage.js';
 
 export interface Suspects {
@@ -27,7 +27,7 @@ export function createSuspects(storage: Storage, settling: Settling, read: Dispa
       if (row === undefined) return undefined;
       const [place, , , , lost] = row;
       last = place;
-      const home = lanes.get(Math.floor(place / PLACES_PER_LANE));
+      const home = lanes.get(laneOf(place));
       if (home === undefined || inHand.has(place)) return undefined;
       const job = read(
         [-place, row[1], row[2], row[3], lost, row[5]],

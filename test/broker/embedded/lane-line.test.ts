@@ -1,3 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { createLaneLine, type Placed, type Taker } from '../../../src/broker/embedded/lane-line.js';
@@ -12,6 +15,9 @@ function createHand(prefetch: number): Hand {
 }
 
 const items = (...places: number[]): Placed[] => places.map((place) => ({ place }));
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('the waiting line of a lane', () => {
   it('reads no more than its takers have room for, and only one part at a time', () => {
@@ -101,12 +107,52 @@ describe('the waiting line of a lane', () => {
     expect(line.nextRead()).to.deep.equal({ after: 0, limit: 4 });
   });
 
+  it('does not take again what it has read when it is told of it afterwards', () => {
+    const line = createLaneLine(0);
+    const hand = createHand(4);
+    line.add(hand);
+    line.nextRead();
+    line.wasRead([], false);
+    line.wasStored({ place: 2 }, 1); // the one at 1 is told later
+    line.nextRead();
+    line.wasRead(items(1, 2), false);
+    line.wasStored({ place: 1 }, 0);
+    line.handOut(1000);
+    expect(hand.got).to.deep.equal([1, 2]);
+    expect(line.nextRead()).to.equal(undefined);
+  });
+
+  it('lets go of what it has handed out, although it never runs empty', async () => {
+    const line = createLaneLine<Placed>(0);
+    const handedOut: WeakRef<Placed>[] = [];
+    const taker: Taker<Placed> = {
+      prefetch: 4,
+      held: 0,
+      take(item) {
+        handedOut.push(new WeakRef(item));
+        taker.held -= 1; // it ends at once
+      },
+    };
+    line.add(taker);
+    line.nextRead();
+    line.wasRead([], false);
+    line.wasStored({ place: 1 }, 0);
+    for (let place = 2; place <= 1_000; place++) {
+      line.wasStored({ place }, place - 1);
+      expect(line.handOut(1)).to.equal(true);
+    }
+    await nextTurn(); // until then a WeakRef holds what it was made of (ECMA-262, section 9.10)
+    collectGarbage();
+    expect(handedOut.length).to.equal(999);
+    expect(handedOut.filter((one) => one.deref() !== undefined).length).to.be.below(200);
+  });
+
   /** A file whose rows appear with each step, and a line that is told of some of them, late, and not in order. */
   it('hands out each once and in order, whatever is stored, read and told in which order', () => {
     const others = fc.constantFrom('move', 'undone', 'read', 'answer', 'fail', 'free', 'told');
     const step = fc.oneof<fc.Arbitrary<string>[]>(fc.constant('publish'), others);
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), (steps, prefetch) => {
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 8 }), (steps, prefetch) => {
         const line = createLaneLine<Placed>(0);
         const hand = createHand(prefetch);
         line.add(hand);
