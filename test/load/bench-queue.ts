@@ -17,10 +17,17 @@ export interface BenchBroker {
 export async function connectBench(url: string): Promise<BenchBroker> {
   const connection = await amqp.connect(url, { noDelay: true });
   const channel: Channel = await connection.createChannel();
+
+  /** A quorum queue whose leader does not answer within 250 ms is told as empty (`rabbit_quorum_queue:stat`): one 0 is not believed. */
+  async function depth(queue: string): Promise<number> {
+    const { messageCount } = await channel.checkQueue(queue);
+    return messageCount > 0 ? messageCount : (await channel.checkQueue(queue)).messageCount;
+  }
+
   return {
     consumers: async (queue) => (await channel.checkQueue(queue)).consumerCount,
     purge: async (queue) => void (await channel.purgeQueue(queue)),
-    depth: async (queue) => (await channel.checkQueue(queue)).messageCount,
+    depth,
     remove: async (queue) => void (await channel.deleteQueue(queue)),
     close: () => connection.close(),
   };

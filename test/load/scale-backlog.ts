@@ -11,15 +11,15 @@ const SENDERS = 4;
 /** So many jobs, and the heap of `serve` has found its size. */
 const WARM_UP = 100_000;
 const FLAT = 1.25;
-/** Between two full collections of its garbage `serve` grows by some 90 MB and falls back: the median of so many looks, this far apart. */
-const LOOKS = 10;
-const BATCHES_BETWEEN_LOOKS = 5;
+/** Between two full collections of its garbage, some 400 batches apart, `serve` grows by 90 MB and falls back: it is looked at over as many. */
+const LOOKS = 40;
+const BATCHES_BETWEEN_LOOKS = 10;
 
 export interface AtDepth {
   readonly backlog: number;
   /** Of `work`. */
   readonly drains: readonly Sample[];
-  /** Resident memory of `serve` while the last jobs of the backlog came in, in MB. */
+  /** Resident memory of `serve` in MB, while the last jobs of the backlog came in, or as many into a queue no deeper than it. */
   readonly serveMb: number;
 }
 
@@ -43,7 +43,9 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
     for (const backlog of depthsUpTo(plan.backlog)) {
       // One round more than is measured: it warms the worker up.
       const wanted = backlog + onTop * (rounds + 1);
-      const serveMb = await fill(serve, Math.ceil((wanted - (await depth())) / BATCH));
+      const batches = Math.ceil((wanted - (await depth())) / BATCH);
+      const serveMb = await residentMbOf(serve, batches, () => broker.purge(queue));
+      await sendBatches(serve.url, Math.ceil((wanted - (await depth())) / BATCH), SENDERS);
       const work = await startRole('work', place, { WORKER_CONCURRENCY: CONCURRENCY });
       const drains: Sample[] = [];
       for (let left = rounds; left > 0; left--) {
@@ -61,14 +63,22 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
   plan.note(toldOf(found));
 }
 
-/** @returns resident memory of `serve` in MB, the median of the looks at the end */
-async function fill({ url, process }: RunningRole, batches: number): Promise<number> {
-  const watched = Math.min(batches, LOOKS * BATCHES_BETWEEN_LOOKS);
-  await sendBatches(url, batches - watched, SENDERS);
+/**
+ * Sends what is wanted, or as much as shows the memory, and then lets the queue grow no deeper in between.
+ * @returns resident memory of `serve` in MB, the median of the looks at the end
+ */
+async function residentMbOf(
+  { url, process }: RunningRole,
+  wanted: number,
+  purge: () => Promise<void>,
+): Promise<number> {
+  const watched = LOOKS * BATCHES_BETWEEN_LOOKS;
+  await sendBatches(url, Math.max(0, wanted - watched), SENDERS);
   const looks: number[] = [];
-  for (let left = watched; left > 0; left -= BATCHES_BETWEEN_LOOKS) {
-    await sendBatches(url, Math.min(left, BATCHES_BETWEEN_LOOKS), SENDERS);
+  for (let look = 0; look < LOOKS; look++) {
+    await sendBatches(url, BATCHES_BETWEEN_LOOKS, SENDERS);
     looks.push(startMeter([process.pid])(1)?.residentMb ?? Number.NaN);
+    if (wanted < watched) await purge();
   }
   return median(looks);
 }
