@@ -19,7 +19,7 @@ export interface AtDepth {
   readonly backlog: number;
   /** Of `work`. */
   readonly drains: readonly Sample[];
-  /** Resident memory of `serve` in MB, while the last jobs of the backlog came in, or as many into a queue no deeper than it. */
+  /** Resident memory of `serve` in MB, while the last jobs of the backlog came in, or as many into a queue that is emptied in between. */
   readonly serveMb: number;
 }
 
@@ -43,9 +43,9 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
     for (const backlog of depthsUpTo(plan.backlog)) {
       // One round more than is measured: it warms the worker up.
       const wanted = backlog + onTop * (rounds + 1);
-      const batches = Math.ceil((wanted - (await depth())) / BATCH);
-      const serveMb = await residentMbOf(serve, batches, () => broker.purge(queue));
-      await sendBatches(serve.url, Math.ceil((wanted - (await depth())) / BATCH), SENDERS);
+      const missing = async (): Promise<number> => Math.ceil((wanted - (await depth())) / BATCH);
+      const serveMb = await residentMbOf(serve, await missing(), () => broker.purge(queue));
+      await sendBatches(serve.url, await missing(), SENDERS);
       const work = await startRole('work', place, { WORKER_CONCURRENCY: CONCURRENCY });
       const drains: Sample[] = [];
       for (let left = rounds; left > 0; left--) {
@@ -64,21 +64,21 @@ export async function scaleBacklog(plan: RabbitPlan): Promise<void> {
 }
 
 /**
- * Sends what is wanted, or as much as shows the memory, and then lets the queue grow no deeper in between.
+ * Sends what is wanted; where that is too little to show the memory, sends more and purges it.
  * @returns resident memory of `serve` in MB, the median of the looks at the end
  */
 async function residentMbOf(
   { url, process }: RunningRole,
-  wanted: number,
+  batches: number,
   purge: () => Promise<void>,
 ): Promise<number> {
   const watched = LOOKS * BATCHES_BETWEEN_LOOKS;
-  await sendBatches(url, Math.max(0, wanted - watched), SENDERS);
+  await sendBatches(url, Math.max(0, batches - watched), SENDERS);
   const looks: number[] = [];
   for (let look = 0; look < LOOKS; look++) {
     await sendBatches(url, BATCHES_BETWEEN_LOOKS, SENDERS);
     looks.push(startMeter([process.pid])(1)?.residentMb ?? Number.NaN);
-    if (wanted < watched) await purge();
+    if (batches < watched) await purge();
   }
   return median(looks);
 }

@@ -140,7 +140,7 @@ export function createDispatch({ storage, settling, clock, log }: DispatchOption
 /** A job in hand keeps at most this much of its request in memory beside its own body. */
 const MOST_BESIDE_BYTES = 64 * 1024;
 
-/** The body of a job is a view of its request. A job may be in hand for hours, and a request may hold a thousand others. */
+/** The body of a job is a view of its request (or of what was read with it, for a retry). It may be in hand for hours, beside a thousand others. */
 function withoutItsRequest(job: Job): Job {
   const isSmall = job.body.buffer.byteLength - job.body.length <= MOST_BESIDE_BYTES;
   return isSmall ? job : { ...job, body: Buffer.from(job.body) };

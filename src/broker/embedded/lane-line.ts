@@ -38,11 +38,13 @@ export interface LaneLine<Item extends Placed> {
 }
 
 const LARGEST_READ = 128;
+/** So many of them are let go of at once: each time means a copy of all that are at hand. */
+const MOST_HANDED_OUT = 128;
 
 /** @param start  the place before the first of this lane */
 export function createLaneLine<Item extends Placed>(start: number): LaneLine<Item> {
   const takers: Taker<Item>[] = [];
-  /** In the order of places; its head is at `first`. What lies before that is let go of now and then. */
+  /** In the order of places; its head is at `first`. */
   let atHand: Item[] = [];
   let first = 0;
   let cursor = start;
@@ -64,6 +66,12 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
   function room(): number {
     const free = takers.reduce((sum, { held, prefetch }) => sum + Math.max(0, prefetch - held), 0);
     return free - (atHand.length - first);
+  }
+
+  /** What lies before `first` stays in memory until then. */
+  function letGo(): void {
+    atHand = atHand.slice(first);
+    first = 0;
   }
 
   function isAtEnd(): boolean {
@@ -90,8 +98,7 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
       }
     },
     putBack(item) {
-      atHand = atHand.slice(first);
-      first = 0;
+      letGo();
       const at = atHand.findIndex((other) => other.place > item.place);
       atHand.splice(at < 0 ? atHand.length : at, 0, item);
     },
@@ -106,10 +113,7 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
         taker.take(item);
       }
       const isMore = first < atHand.length;
-      if (!isMore || first >= LARGEST_READ) {
-        atHand = atHand.slice(first);
-        first = 0;
-      }
+      if (!isMore || first >= MOST_HANDED_OUT) letGo();
       return isMore;
     },
     nextRead() {
@@ -125,8 +129,8 @@ export function createLaneLine<Item extends Placed>(start: number): LaneLine<Ite
       isNews ||= isCut;
       cursor = upTo ?? cursor;
       if (items.length === 0) return;
-      atHand = [...atHand.slice(first), ...items];
-      first = 0;
+      letGo();
+      atHand.push(...items);
     },
     readFailed() {
       isReading = false;
