@@ -109,8 +109,10 @@ describe('sluice start without a broker', function () {
       const first = await start({ HANDLERS });
       const push = { type: 'http.push', payload: { url: sink.url } };
       const jobs: object[] = Array.from({ length: 100 }, () => push);
-      jobs.splice(50, 0, { type: 'test.kill', payload: {} });
+      const when = join(folder, 'answered');
+      jobs.splice(50, 0, { type: 'test.kill', payload: { when } });
       const ids = await submitAll(first.url, jobs);
+      writeFileSync(when, '');
       let { process } = first;
       let deaths = 0;
       for (let isOver = false; !isOver; ) {
